@@ -1,0 +1,64 @@
+"""Provider-only data that travels with the assistant message, and comes back unharmed.
+
+One key, `extra_content: {"<provider>": {…}}`, JSON only. A provider keeps there what OpenAI's schema has
+no place for, next to a digest of what the caller can see. If the caller sends the message back unedited,
+the digest fits and the provider's own data go to the wire again, exactly; if not, they are stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from dragoman.core.provider import Json
+
+#: Keys of assistant messages that peers use for reasoning and the like; no OpenAI endpoint accepts them.
+PEER_KEYS = frozenset(
+    {
+        "extra_content",
+        "provider_specific_fields",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+        "thinking_blocks",
+    }
+)
+
+
+def digest(message: Json) -> str:
+    """SHA-256 over what the caller sees of an assistant message: content, refusal, tool calls."""
+    calls = [
+        [call.get("id"), *_called(call)] for call in message.get("tool_calls") or () if isinstance(call, dict)
+    ]
+    # An absent, null and empty text are the same to a reader, and frameworks turn one into the other.
+    visible = [message.get("content") or "", message.get("refusal") or "", calls]
+    text = json.dumps(visible, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _called(call: Json) -> list[Any]:
+    """Name and text of a function call or of a custom tool's call."""
+    function = call.get("function") or call.get("custom") or {}
+    return [function.get("name"), function.get("arguments") or function.get("input") or ""]
+
+
+def pack(message: Json, provider: str, data: Json) -> Json:
+    """Return the `extra_content` for an assistant message: `data` under the provider's name, sealed."""
+    return {provider: {**data, "visible": digest(message)}}
+
+
+def unpack(message: Json, provider: str) -> tuple[Json | None, bool]:
+    """Read back what `pack` wrote: the data (None if there are none), and whether the message is unedited."""
+    extra = message.get("extra_content")
+    data = extra.get(provider) if isinstance(extra, dict) else None
+    if not isinstance(data, dict):
+        return None, False
+    return data, data.get("visible") == digest(message)
+
+
+def strip_peer_keys(message: Json) -> Json:
+    """Return the message without the keys that only some provider's history knows; itself if it has none."""
+    if PEER_KEYS.isdisjoint(message):
+        return message
+    return {key: value for key, value in message.items() if key not in PEER_KEYS}
