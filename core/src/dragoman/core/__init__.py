@@ -1,0 +1,124 @@
+"""What users and plugins import. Clients and errors are loaded on first use: they need the `openai` package."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dragoman.core.carry import pack, strip_peer_keys, unpack
+    from dragoman.core.chunks import Chunks
+    from dragoman.core.client import AsyncClient, Client
+    from dragoman.core.errors import (
+        DragomanError,
+        InvalidRequest,
+        MissingKey,
+        PluginError,
+        UnknownProvider,
+        UnsupportedParameter,
+    )
+    from dragoman.core.hookspecs import hookimpl
+    from dragoman.core.policy import DragomanWarning, is_default, unsupported, warn_once
+    from dragoman.core.provider import (
+        AsyncReply,
+        AsyncSender,
+        Call,
+        Event,
+        Json,
+        Ledger,
+        Provider,
+        Reply,
+        Sender,
+        StreamCutError,
+        StreamDecoder,
+        VendorError,
+        Wire,
+    )
+    from dragoman.core.senders import async_sdk_sender, sdk_sender
+    from dragoman.core.transport import async_http_client, http_client
+
+_HOME = {
+    "carry": ("pack", "strip_peer_keys", "unpack"),
+    "chunks": ("Chunks",),
+    "client": ("AsyncClient", "Client"),
+    "errors": (
+        "DragomanError",
+        "InvalidRequest",
+        "MissingKey",
+        "PluginError",
+        "UnknownProvider",
+        "UnsupportedParameter",
+    ),
+    "hookspecs": ("hookimpl",),
+    "policy": ("DragomanWarning", "is_default", "unsupported", "warn_once"),
+    "provider": (
+        "AsyncReply",
+        "AsyncSender",
+        "Call",
+        "Event",
+        "Json",
+        "Ledger",
+        "Provider",
+        "Reply",
+        "Sender",
+        "StreamCutError",
+        "StreamDecoder",
+        "VendorError",
+        "Wire",
+    ),
+    "senders": ("async_sdk_sender", "sdk_sender"),
+    "transport": ("async_http_client", "http_client"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "AsyncClient",
+    "AsyncReply",
+    "AsyncSender",
+    "Call",
+    "Chunks",
+    "Client",
+    "DragomanError",
+    "DragomanWarning",
+    "Event",
+    "InvalidRequest",
+    "Json",
+    "Ledger",
+    "MissingKey",
+    "PluginError",
+    "Provider",
+    "Reply",
+    "Sender",
+    "StreamCutError",
+    "StreamDecoder",
+    "UnknownProvider",
+    "UnsupportedParameter",
+    "VendorError",
+    "Wire",
+    "async_http_client",
+    "async_sdk_sender",
+    "hookimpl",
+    "http_client",
+    "is_default",
+    "pack",
+    "sdk_sender",
+    "strip_peer_keys",
+    "unpack",
+    "unsupported",
+    "warn_once",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name from the module that has it (PEP 562), and keep it here."""
+    if name not in _MODULE_OF:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return sorted(__all__)

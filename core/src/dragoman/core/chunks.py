@@ -1,0 +1,65 @@
+"""Chunks of OpenAI's stream, in the shape that clients rely on; for stream decoders.
+
+The rules kept here, once for every provider: one id, one `created` and one `model` for the whole stream;
+the role in the first chunk only; tool calls indexed 0, 1, 2 … whatever the vendor counts; id, type and
+name in a call's first fragment only; one chunk with a `finish_reason`; usage in a chunk of its own.
+"""
+
+from __future__ import annotations
+
+from dragoman.core.provider import Call, Json
+
+
+class Chunks:
+    """Builds one choice's chunks. `id` and `model` may be set until the first chunk is made."""
+
+    def __init__(self, call: Call, index: int = 0) -> None:
+        self.id = call.id
+        self.created = call.created
+        self.model = call.model
+        self.index = index
+        self.tool_calls = 0
+
+    def _chunk(self, choices: list[Json]) -> Json:
+        return {
+            "id": self.id,
+            "object": "chat.completion.chunk",
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+        }
+
+    def _choice(self, delta: Json, finish_reason: str | None = None) -> Json:
+        choice: Json = {"index": self.index, "delta": delta, "finish_reason": finish_reason}
+        return self._chunk([choice])
+
+    def role(self) -> Json:
+        """The first chunk."""
+        return self._choice({"role": "assistant", "content": ""})
+
+    def delta(self, **fields: object) -> Json:
+        """Some of the message: `content`, `refusal`, `reasoning_content`, `annotations`."""
+        return self._choice(fields)
+
+    def tool_call(self, call_id: str, name: str, arguments: str = "", *, custom: bool = False) -> Json:
+        """The first fragment of the next tool call; `tool_arguments` continues it by its index."""
+        index = self.tool_calls
+        self.tool_calls += 1
+        if custom:
+            fragment: Json = {"type": "custom", "custom": {"name": name, "input": arguments}}
+        else:
+            fragment = {"type": "function", "function": {"name": name, "arguments": arguments}}
+        return self._choice({"tool_calls": [{"index": index, "id": call_id, **fragment}]})
+
+    def tool_arguments(self, index: int, arguments: str, *, custom: bool = False) -> Json:
+        """A further fragment of tool call `index`."""
+        fragment = {"custom": {"input": arguments}} if custom else {"function": {"arguments": arguments}}
+        return self._choice({"tool_calls": [{"index": index, **fragment}]})
+
+    def finish(self, reason: str, **delta: object) -> Json:
+        """The chunk with the `finish_reason`; `delta` is for what is sent once and whole (`extra_content`)."""
+        return self._choice(delta, reason)
+
+    def usage(self, usage: Json) -> Json:
+        """The last chunk; the exchange leaves it out where the caller did not ask for usage."""
+        return {**self._chunk([]), "usage": usage}
