@@ -63,3 +63,28 @@ class Chunks:
     def usage(self, usage: Json) -> Json:
         """The last chunk; the exchange leaves it out where the caller did not ask for usage."""
         return {**self._chunk([]), "usage": usage}
+
+
+def cut(call: Call, completion: Json) -> list[Json]:
+    """Cut a whole answer into the chunks of a stream, for callers who asked for one."""
+    head = {**{key: value for key, value in completion.items() if key not in {"choices", "usage"}}}
+    head["object"] = "chat.completion.chunk"
+    head.setdefault("id", call.id)
+    head.setdefault("created", call.created)
+    head.setdefault("model", call.model)
+    chunks: list[Json] = []
+    for choice in completion.get("choices") or ():
+        index = choice.get("index", 0)
+        message = {key: value for key, value in (choice.get("message") or {}).items() if value is not None}
+        late = {key: message.pop(key) for key in ("extra_content",) if key in message}
+        calls = message.pop("tool_calls", None)
+        if calls:
+            message["tool_calls"] = [{"index": number, **item} for number, item in enumerate(calls)]
+        first: Json = {"index": index, "delta": {"role": "assistant", **message}, "finish_reason": None}
+        if choice.get("logprobs"):
+            first["logprobs"] = choice["logprobs"]
+        last = {"index": index, "delta": late, "finish_reason": choice.get("finish_reason") or "stop"}
+        chunks += [{**head, "choices": [first]}, {**head, "choices": [last]}]
+    if completion.get("usage"):
+        chunks.append({**head, "choices": [], "usage": completion["usage"]})
+    return chunks

@@ -6,14 +6,46 @@ Failures that the caller caused locally are one family of our own, which is an `
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
 import openai
+
+from dragoman.core.provider import Json
+
+
+
+def http_library(sdk: Any) -> Any:
+    """Return the HTTP library that a Stainless SDK is built on: `httpx` or `httpx2`."""
+    # SDKs rename the module of what they export, but not that of its methods.
+    return import_module(sdk.Timeout.as_dict.__module__.partition(".")[0])
+
+
+#: The HTTP library of the installed openai: httpx for openai 2, httpx2 for openai 3.
+httpx: Any = http_library(openai)
+
+#: Where vendors put the id of a request; openai's own exceptions read the first.
+REQUEST_ID_HEADERS = ("x-request-id", "request-id", "mistral-correlation-id", "x-litellm-call-id")
+
+_STATUS_CLASSES: dict[int, type[openai.APIStatusError]] = {
+    400: openai.BadRequestError,
+    401: openai.AuthenticationError,
+    403: openai.PermissionDeniedError,
+    404: openai.NotFoundError,
+    409: openai.ConflictError,
+    422: openai.UnprocessableEntityError,
+    429: openai.RateLimitError,
+}
+_SERVER_ERROR = 500
 
 
 class DragomanError(openai.OpenAIError, ValueError):
     """A failure that dragoman found before anything was sent."""
 
 
-class UnsupportedParameter(DragomanError):  # noqa: N818 (the name users read in the message is the fact)
+class UnsupportedParameter(DragomanError):  # noqa: N818 (the name states the fact, as KeyError's peers do)
     """The provider has no equivalent for a parameter, or for this value of it."""
 
     def __init__(self, param: str, provider: str, reason: str, hint: str = "") -> None:
@@ -39,3 +71,91 @@ class UnknownProvider(DragomanError):  # noqa: N818 (as above)
 
 class PluginError(DragomanError):
     """An installed plugin cannot be loaded, or two of them offer one name."""
+
+
+def request_id(headers: Mapping[str, str]) -> str | None:
+    """Read the id that the provider gave to the request, whatever its header is called."""
+    return next((value for name in REQUEST_ID_HEADERS if (value := headers.get(name))), None)
+
+
+def a_request(path: str = "") -> Any:
+    """Stand in for an HTTP request where there was none: exceptions of openai must have one."""
+    return httpx.Request("POST", f"http://dragoman.invalid/v1/{path}")
+
+
+def status_error(  # noqa: PLR0913 (one keyword for each fact of the failure)
+    status: int,
+    error: Json,
+    *,
+    headers: Mapping[str, str] | None = None,
+    response: Any = None,
+    cause: BaseException | None = None,
+    path: str = "",
+) -> openai.APIStatusError:
+    """Make the `openai` exception for an HTTP status; `error` is OpenAI's error object, and its `body`."""
+    headers = headers or {}
+    if response is None:
+        response = httpx.Response(status, headers=dict(headers), json={"error": error}, request=a_request(path))
+    kind = _STATUS_CLASSES.get(status)
+    if kind is None:
+        kind = openai.InternalServerError if status >= _SERVER_ERROR else openai.APIStatusError
+    exception = kind(error["message"], response=response, body=error)
+    exception.status_code = status
+    exception.request_id = request_id(headers)
+    exception.__cause__ = cause
+    return exception
+
+
+def stream_error(error: Json, status: int | None, *, path: str = "") -> openai.APIError:
+    """Make the exception for an error that a provider reported inside an answer of status 200."""
+    if status is not None:
+        return status_error(status, error, path=path)
+    return openai.APIError(error["message"], a_request(path), body=error)
+
+
+def connection_error(message: str, *, cause: BaseException | None = None, path: str = "") -> openai.APIConnectionError:
+    """No answer, or one that broke off."""
+    exception = openai.APIConnectionError(message=message, request=a_request(path))
+    exception.__cause__ = cause
+    return exception
+
+
+def invalid_reply(message: str, *, response: Any, body: object, path: str = "") -> openai.APIResponseValidationError:
+    """Report an answer with a good status whose body is not what the endpoint promises."""
+    if response is None:
+        response = httpx.Response(200, request=a_request(path))
+    return openai.APIResponseValidationError(response, body, message=message)
+
+
+def translate(exception: BaseException, provider: str, path: str = "") -> BaseException:
+    """Turn what a vendor's SDK, an HTTP library or the system raised into an `openai` exception.
+
+    SDKs are told apart by the names of their classes, since each has its own `APITimeoutError` and importing
+    them all to compare would defeat installing only one. What is none of these is returned as it is.
+    """
+    if isinstance(exception, openai.OpenAIError) or not isinstance(exception, Exception):
+        return exception
+    names = {cls.__name__ for cls in type(exception).__mro__}
+    if names & {"APITimeoutError", "TimeoutException", "TimeoutError"}:
+        timeout = openai.APITimeoutError(request=a_request(path))
+        timeout.__cause__ = exception
+        return timeout
+    if names & {"APIConnectionError", "RequestError", "InvalidURL", "StreamError", "OSError"}:
+        reason = exception.__cause__ or exception
+        return connection_error(f"{provider}: connection failed: {_one_line(reason)}", cause=exception, path=path)
+    return exception
+
+
+def _one_line(exception: BaseException) -> str:
+    text = " ".join(str(exception).split())
+    return text or type(exception).__name__
+
+
+def sdk_module(client: Any) -> Any:
+    """Return the package of a Stainless SDK, given one of its clients (or of a subclass of the user's)."""
+    for cls in type(client).__mro__:
+        module = sys.modules.get(cls.__module__.partition(".")[0])
+        if module is not None and hasattr(module, "APIStatusError"):
+            return module
+    msg = f"{type(client).__name__} is not a client of an SDK with APIStatusError (openai, anthropic, together)"
+    raise TypeError(msg)

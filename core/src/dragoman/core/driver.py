@@ -1,0 +1,179 @@
+"""Drives an exchange over a sender: the only place where sync and async differ, once per colour."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+from dragoman.core.exchange import Exchange
+from dragoman.core.provider import AsyncReply, AsyncSender, Json, Provider, Reply, Sender, StreamCutError
+from dragoman.core.senders import default_async_sender, default_sender
+
+_T = TypeVar("_T")
+_S = TypeVar("_S")
+#: Turns one piece of a body, and at its end None, into what the caller wants to see.
+Step = Callable[[bytes | None], list[_T]]
+
+
+class _Pool(Generic[_S]):
+    """One sender per provider instance, made when first used."""
+
+    def __init__(self, make: Callable[[Provider], _S]) -> None:
+        self._make = make
+        self._senders: dict[int, tuple[Provider, _S]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, provider: Provider) -> _S:
+        """Return the provider's sender."""
+        entry = self._senders.get(id(provider))
+        if entry is None:
+            with self._lock:
+                entry = self._senders.get(id(provider)) or (provider, self._make(provider))
+                self._senders[id(provider)] = entry
+        return entry[1]
+
+    def take_all(self) -> list[_S]:
+        """Empty the pool, for closing; a provider used again gets a new sender."""
+        with self._lock:
+            senders = [sender for _, sender in self._senders.values()]
+            self._senders.clear()
+        return senders
+
+
+class Driver:
+    """The synchronous side."""
+
+    def __init__(self) -> None:
+        self._pool: _Pool[Sender] = _Pool(lambda provider: provider.sender() or default_sender(provider))
+
+    def close(self) -> None:
+        """Close all connections."""
+        for sender in self._pool.take_all():
+            sender.close()
+
+    def _send(self, exchange: Exchange) -> Reply | None:
+        wire = exchange.open()
+        return self._pool.get(exchange.provider).send(exchange.call, wire) if wire is not None else None
+
+    def fetch(self, exchange: Exchange) -> Json:
+        """Run an exchange that is answered whole."""
+        try:
+            return exchange.answer(self._send(exchange))
+        except BaseException as exception:
+            failure = exchange.failed(exception)
+            raise failure from failure.__cause__
+
+    def stream(self, exchange: Exchange, step: Step[_T]) -> Iterator[_T]:
+        """Open an exchange that is answered piece by piece; failing to open raises here, not at the first item."""
+        reply = None
+        try:
+            reply = self._send(exchange)
+            exchange.begin(reply)
+        except BaseException as exception:
+            if reply is not None:
+                reply.close()
+            failure = exchange.failed(exception)
+            raise failure from failure.__cause__
+        items = _items(exchange, reply, step)
+        next(items)
+        return items  # type: ignore[return-value]  # the None that opens the generator is already taken
+
+
+def _items(exchange: Exchange, reply: Reply | None, step: Step[_T]) -> Iterator[_T | None]:
+    try:
+        # A generator that never started runs no `finally`: `stream` takes this one.
+        yield None
+        for piece in (reply and reply.pieces) or ():
+            yield from step(piece)
+            if exchange.done:
+                break
+        yield from step(None)
+        exchange.completed()
+    except GeneratorExit:
+        exchange.abandoned()
+        raise
+    except BaseException as exception:
+        failure = exchange.failed(_broken(exception))
+        raise failure from failure.__cause__
+    finally:
+        if reply is not None:
+            reply.close()
+
+
+class AsyncDriver:
+    """The asynchronous side."""
+
+    def __init__(self) -> None:
+        self._pool: _Pool[AsyncSender] = _Pool(
+            lambda provider: provider.async_sender() or default_async_sender(provider)
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for sender in self._pool.take_all():
+            await sender.close()
+
+    async def _send(self, exchange: Exchange) -> AsyncReply | None:
+        wire = exchange.open()
+        return await self._pool.get(exchange.provider).send(exchange.call, wire) if wire is not None else None
+
+    async def fetch(self, exchange: Exchange) -> Json:
+        """Run an exchange that is answered whole."""
+        try:
+            return exchange.answer(await self._send(exchange))
+        except BaseException as exception:
+            failure = exchange.failed(exception)
+            raise failure from failure.__cause__
+
+    async def stream(self, exchange: Exchange, step: Step[_T]) -> AsyncIterator[_T]:
+        """Open an exchange that is answered piece by piece; failing to open raises here, not at the first item."""
+        reply = None
+        try:
+            reply = await self._send(exchange)
+            exchange.begin(reply)
+        except BaseException as exception:
+            await _aclose(reply)
+            failure = exchange.failed(exception)
+            raise failure from failure.__cause__
+        items = _aitems(exchange, reply, step)
+        await anext(items)
+        return items  # type: ignore[return-value]  # as in the synchronous one
+
+
+async def _aitems(exchange: Exchange, reply: AsyncReply | None, step: Step[_T]) -> AsyncIterator[_T | None]:
+    try:
+        yield None
+        if reply is not None and reply.pieces is not None:
+            async for piece in reply.pieces:
+                for item in step(piece):
+                    yield item
+                if exchange.done:
+                    break
+        for item in step(None):
+            yield item
+        exchange.completed()
+    except GeneratorExit:
+        exchange.abandoned()
+        raise
+    except BaseException as exception:
+        failure = exchange.failed(_broken(exception))
+        raise failure from failure.__cause__
+    finally:
+        await _aclose(reply)
+
+
+async def _aclose(reply: AsyncReply | None) -> None:
+    close: Callable[[], Awaitable[Any]] | None = reply.close if reply is not None else None
+    if close is not None:
+        await close()
+
+
+def _broken(exception: BaseException) -> BaseException:
+    """Say of a connection that broke inside a stream that the answer is cut."""
+    names = {cls.__name__ for cls in type(exception).__mro__}
+    if "RequestError" not in names or "TimeoutException" in names:
+        return exception
+    cut = StreamCutError("the connection broke before the end of the answer")
+    cut.__cause__ = exception
+    return cut
