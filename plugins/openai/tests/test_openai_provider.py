@@ -1,0 +1,83 @@
+"""The provider class: addresses, Azure, advice."""
+
+from __future__ import annotations
+
+import openai
+import pytest
+
+from dragoman.core import Call
+from dragoman.openai import OpenAI
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("https://api.openai.com", "https://api.openai.com/v1"),
+        ("https://api.openai.com/v1/", "https://api.openai.com/v1"),
+        ("https://eu.api.openai.com", "https://eu.api.openai.com/v1"),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000/v1"),
+        ("http://localhost:8000/", "http://localhost:8000/v1"),
+        ("https://api.perplexity.ai", "https://api.perplexity.ai"),
+        ("https://example.com/openai/v2/", "https://example.com/openai/v2"),
+    ],
+)
+def test_addresses_are_read_as_people_write_them(given: str, used: str) -> None:
+    assert OpenAI(base_url=given).base_url == used
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    provider = OpenAI()
+    assert (provider.api_key, provider.base_url) == ("sk-test", "http://127.0.0.1:1/v1")
+    assert "sk-test" not in repr(provider)
+
+
+def chat_call(model: str = "o3", **params: object) -> Call:
+    request = {"model": model, "messages": [{"role": "user", "content": "hi"}], **params}
+    return Call(provider="openai", model=model, request=request)
+
+
+@pytest.mark.rule(223)
+def test_only_openai_itself_is_known_well_enough_to_be_adapted_to() -> None:
+    at_home = OpenAI(api_key="k").encode(chat_call(max_tokens=1))
+    elsewhere = OpenAI(base_url="http://127.0.0.1:1/v1").encode(chat_call(max_tokens=1))
+    assert at_home.body is not None
+    assert elsewhere.body is not None
+    assert "max_completion_tokens" in at_home.body
+    assert "max_tokens" in elsewhere.body
+
+
+@pytest.mark.rule(222)
+def test_other_endpoints_pass_through() -> None:
+    request = {"model": "gpt-5", "input": "hi", "max_tokens": 3}
+    wire = OpenAI(api_key="k").encode(Call(provider="openai", model="gpt-5", request=request, endpoint="responses"))
+    assert (wire.path, wire.body) == ("/responses", request)
+
+
+def test_azure_is_asked_per_deployment() -> None:
+    client = openai.AzureOpenAI(api_key="k", api_version="2024-10-21", azure_endpoint="https://x.example")
+    provider = OpenAI(client=client)
+    assert provider.encode(chat_call("my-gpt")).path == "/deployments/my-gpt/chat/completions"
+    listing = Call(provider="openai", model="", request={}, endpoint="models", method="GET")
+    assert provider.encode(listing).path == "/models"
+    bound = openai.AzureOpenAI(
+        api_key="k", api_version="2024-10-21", azure_endpoint="https://x.example", azure_deployment="d"
+    )
+    assert OpenAI(client=bound).encode(chat_call("d")).path == "/chat/completions"
+
+
+@pytest.mark.rule(225)
+def test_the_refusal_of_tools_with_reasoning_says_what_to_do() -> None:
+    said = "Function tools with reasoning_effort are not supported for gpt-5.4 in /v1/chat/completions."
+    error = OpenAI(api_key="k").decode_error(400, {"error": {"message": said, "type": "invalid_request_error"}})
+    assert error["message"].startswith(said)
+    assert 'reasoning_effort="none"' in error["message"]
+    plain = OpenAI(api_key="k").decode_error(400, {"error": {"message": "no", "code": "c", "param": "p"}})
+    assert plain == {"message": "no", "type": None, "param": "p", "code": "c"}
