@@ -95,7 +95,9 @@ class Environment:
 
     def installed(self) -> set[str]:
         """Names of the installed distributions."""
-        listed: list[dict[str, str]] = json.loads(self.pip("list", "-q", "--format=json").strip().splitlines()[-1])
+        printed = self.pip("list", "--format=json")
+        # Notices may stand around the one line of JSON.
+        listed: list[dict[str, str]] = json.loads(next(line for line in printed.splitlines() if line.startswith("[")))
         return {entry["name"].lower().replace("_", "-") for entry in listed}
 
 
@@ -249,12 +251,12 @@ def release(session: nox.Session) -> None:
     name = name.removeprefix("dragoman-")
     if name not in FOLDERS:
         session.error(f"say which: nox -s release -- NAME VERSION, where NAME is one of {', '.join(sorted(FOLDERS))}")
-    tag = f"{name}-v{version}"
+    tag, place = f"{name}-v{version}", FOLDERS[name].relative_to(ROOT)
     declared = load_toml(FOLDERS[name] / "pyproject.toml")["project"]["version"]
     if declared != version:
-        session.error(f"{name}/pyproject.toml says {declared}, not {version}")
+        session.error(f"{place}/pyproject.toml says {declared}, not {version}")
     if not re.search(rf"(?m)^## {re.escape(version)}\b", (FOLDERS[name] / "CHANGELOG.md").read_text("utf-8")):
-        session.error(f"{name}/CHANGELOG.md has no entry '## {version}'")
+        session.error(f"{place}/CHANGELOG.md has no entry '## {version}'")
     if session.run("git", "status", "--porcelain", external=True, silent=True):
         session.error("the working tree has changes: commit them first")
     if session.run("git", "tag", "--list", tag, external=True, silent=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ def feed_all(framing: SSE | NDJSON, pieces: list[bytes]) -> list[Event]:
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
     ends = sorted({place % (len(stream) + 1) for place in places} | {0, len(stream)})
-    return [stream[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [stream[start:end] for start, end in pairwise(ends)]
 
 
 def read_sse_by_the_book(stream: bytes) -> list[Event]:
@@ -92,14 +93,14 @@ VALUES = st.dictionaries(st.text(max_size=4), st.text(max_size=8) | st.integers(
 def test_what_is_serialised_comes_back(
     values: list[tuple[str, dict[str, object]]], line_ends: list[bytes], bom: bool, comment: bytes, places: list[int]
 ) -> None:
-    lines: list[bytes] = []
-    for name, value in values:
-        lines += [comment] if comment else []
+    stream = BOM if bom else b""
+    for place, (name, value) in enumerate(values):
+        lines = [comment] if comment else []
         lines += [f"event: {name}".encode()] if name else []
         lines += [b"data: " + line for line in json.dumps(value, indent=1, ensure_ascii=False).encode().split(b"\n")]
-        lines.append(b"")
-    stream = b"".join(line + line_ends[place % len(line_ends)] for place, line in enumerate(lines))
-    events = feed_all(SSE(), cut((BOM if bom else b"") + stream, places))
+        # One line end per event: a CR before an empty line with LF would be one CRLF.
+        stream += b"".join(line + line_ends[place % len(line_ends)] for line in [*lines, b""])
+    events = feed_all(SSE(), cut(stream, places))
     assert [(event.name, json.loads(event.data)) for event in events] == values
 
 
@@ -201,6 +202,8 @@ def test_a_stream_without_end_of_event_is_stopped(kind: type[SSE | NDJSON]) -> N
         framing.feed(b"x")
     with pytest.raises(ValueError, match="limit 20"):
         framing.finish()
+    with pytest.raises(FramingError, match="21 bytes"):
+        kind(max_bytes=20).feed(b"x" * 21)
 
 
 @pytest.mark.parametrize("last", [lambda framing: framing.feed(b"\n\n"), lambda framing: framing.finish()])

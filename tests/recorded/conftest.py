@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 # The judge's own modules; tests are loaded by importlib and cannot import each other.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from recorded_judge import traffic  # noqa: E402 (after the path is set)
-from recorded_judge.roads import AsyncRoad, Road, SyncRoad  # noqa: E402
-from recorded_judge.tally import Table  # noqa: E402
+from recorded_judge import traffic
+from recorded_judge.roads import AsyncRoad, Road, SyncRoad
+from recorded_judge.tally import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 TITLES = {
     "answer": "answers",
@@ -35,11 +37,11 @@ def _about(argument: str, exchange: traffic.Exchange) -> bool:
     """Whether a table is about this line."""
     match argument:
         case "answer":
-            return exchange.status < 400
+            return not exchange.failed
         case "carried":
-            return exchange.status < 400 and not exchange.family.plain_body
+            return not exchange.failed and not exchange.family.plain_body
         case "failure":
-            return exchange.status >= 400
+            return exchange.failed
         case _:
             return True
 
@@ -89,8 +91,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("recorded traffic")
     lines = traffic.lines()
     others = Counter(f"{line.file} {line.kind}" for line in lines if line.kind != line.family.kind)
-    terminalreporter.line(f"{len(lines)} lines, {len(traffic.judged())} of them of a judged kind; the others: "
-                          + ", ".join(f"{number} {name}" for name, number in sorted(others.items())))
+    terminalreporter.line(
+        f"{len(lines)} lines, {len(traffic.judged())} of them of a judged kind; the others: "
+        + ", ".join(f"{number} {name}" for name, number in sorted(others.items()))
+    )
     for table in tables:
         terminalreporter.line("")
         for row in table.text():

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from recorded_judge import anthropic_answers, openai_answers
+from recorded_judge.comparing import changed
 from recorded_judge.expected import Outcome, differences
 from recorded_judge.observed import as_json, faults_of_body, faults_of_chunks, outcome_of_body, outcome_of_chunks
-from recorded_judge.roads import Got, Road
-from recorded_judge.traffic import FAMILIES, Exchange
+from recorded_judge.traffic import FAMILIES, VARIABLE, Exchange, Family, folder, judged
+
+if TYPE_CHECKING:
+    from recorded_judge.roads import Got, Road
 
 READERS = {"anthropic": anthropic_answers.expected, "openai": openai_answers.expected}
 QUESTION = [{"role": "user", "content": "What do you say?"}]
@@ -59,8 +62,6 @@ def judge_body(exchange: Exchange, want: Outcome, got: Got) -> list[str]:
     faults = [fault for fault in faults_of_body(body) if fault not in recorded_faults(exchange)]
     if exchange.family.plain_body and body != exchange.body:
         faults.append(f"the object differs from the recorded one in {changed(exchange.body, body)}")
-    if exchange.family.plain_body:
-        return faults + differences(want, outcome_of_body(body))
     return faults + differences(want, outcome_of_body(body))
 
 
@@ -72,7 +73,9 @@ def judge_stream(exchange: Exchange, want: Outcome, got: Got, usage: bool) -> li
     if exchange.family.plain_body:
         recorded = exchange.events()
         if chunks != recorded:
-            place = next((n for n, pair in enumerate(zip(recorded, chunks, strict=False)) if pair[0] != pair[1]), len(chunks))
+            place = next(
+                (n for n, pair in enumerate(zip(recorded, chunks, strict=False)) if pair[0] != pair[1]), len(chunks)
+            )
             faults.append(f"chunk {place} of {len(recorded)} differs from the recorded one")
     else:
         for part in seen.answers.values():
@@ -100,17 +103,20 @@ def recorded_faults(exchange: Exchange) -> list[str]:
     return faults_of_body(exchange.body)
 
 
-def changed(want: object, got: object, where: str = "") -> list[str]:
-    """Paths at which two JSON values differ."""
-    if isinstance(want, dict) and isinstance(got, dict):
-        keys = [*want, *(key for key in got if key not in want)]
-        return [path for key in keys for path in changed(want.get(key), got.get(key), f"{where}.{key}")]
-    if isinstance(want, list) and isinstance(got, list) and len(want) == len(got):
-        pairs = enumerate(zip(want, got, strict=True))
-        return [path for number, pair in pairs for path in changed(*pair, f"{where}[{number}]")]
-    return [] if want == got else [where or "."]
-
-
-@pytest.mark.skipif(not FAMILIES, reason="nothing to judge")
 def test_each_provider_has_a_reader() -> None:
     assert {family.provider for family in FAMILIES} == set(READERS)
+
+
+@pytest.mark.skipif(folder() is None, reason=f"{VARIABLE} does not name a folder of recordings")
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.provider)
+def test_the_provider_is_found_by_the_prefix_and_by_its_address(family: Family, replay: Any) -> None:
+    from dragoman.core import Client
+
+    exchange = next(x for x in judged() if x.family is family and not x.streamed and not x.failed)
+    want = READERS[family.provider](exchange)
+    address = replay.base_url(exchange.id, suffix=family.suffix)
+    with Client(default_provider=family.provider, base_url=address, api_key="test-key", max_retries=0) as client:
+        for model in (exchange.model, f"{family.provider}/{exchange.model}"):
+            completion = client.chat.completions.create(model=model, messages=QUESTION)
+            assert differences(want, outcome_of_body(as_json(completion))) == []
+            assert replay.log[-1]["body"]["model"] == exchange.model

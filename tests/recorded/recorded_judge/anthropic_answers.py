@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recorded_judge.expected import Answer, Json, Outcome, ToolCall
-from recorded_judge.traffic import Exchange
+
+if TYPE_CHECKING:
+    from recorded_judge.traffic import Exchange
 
 FINISH = {
     "end_turn": "stop",
@@ -21,6 +23,19 @@ FINISH = {
     "model_context_window_exceeded": "length",
     "pause_turn": "length",
     "refusal": "content_filter",
+}
+#: The exception that an error inside a stream becomes, by its type.
+IN_STREAM = {
+    "api_error": "InternalServerError",
+    "authentication_error": "AuthenticationError",
+    "billing_error": "APIStatusError",
+    "invalid_request_error": "BadRequestError",
+    "not_found_error": "NotFoundError",
+    "overloaded_error": "InternalServerError",
+    "permission_error": "PermissionDeniedError",
+    "rate_limit_error": "RateLimitError",
+    "request_too_large": "APIStatusError",
+    "timeout_error": "InternalServerError",
 }
 TIERS = {"standard": "default", "priority": "priority"}
 
@@ -37,29 +52,40 @@ def assemble(events: list[Json]) -> tuple[Json, str | None]:
     message: Json = {}
     pieces: dict[int, str] = {}
     for event in events:
-        kind = event["type"]
-        if kind == "message_start":
-            if message:
+        match event["type"]:
+            case "message_start" if message.get("content"):
                 return message, "APIError"
-            message = deepcopy(event["message"])
-        elif kind == "content_block_start":
-            message["content"].append(deepcopy(event["content_block"]))
-        elif kind == "content_block_delta":
-            _add(message["content"][event["index"]], event["delta"], pieces, event["index"])
-        elif kind == "content_block_stop":
-            if pieces.get(event["index"]):
-                message["content"][event["index"]]["input"] = json.loads(pieces[event["index"]])
-        elif kind == "message_delta":
-            message.update(event["delta"])
-            message["usage"].update(
-                {key: value for key, value in (event.get("usage") or {}).items() if value is not None}
-            )
-            message.update({key: value for key, value in event.items() if key not in {"type", "delta", "usage"}})
-        elif kind == "error":
-            return message, "APIStatusError"
-        elif kind == "message_stop":
-            return message, None
-    return message, "APIConnectionError"
+            case "message_start":
+                # Some gateways begin twice; that does no harm as long as nothing was said.
+                message = deepcopy(event["message"])
+            case "error":
+                return message, IN_STREAM.get(event["error"]["type"], "APIError")
+            case "message_stop":
+                return message, None
+            case _:
+                _apply(message, event, pieces)
+    return message, None if message.get("stop_reason") else "APIConnectionError"
+
+
+def _apply(message: Json, event: Json, pieces: dict[int, str]) -> None:
+    """Add one event to the message; `pieces` collects the JSON of inputs, by the block's index."""
+    index = event.get("index", -1)
+    match event["type"]:
+        case "content_block_start":
+            block = deepcopy(event["content_block"])
+            if block["type"] == "fallback" and not message["content"]:
+                # The unstreamed message names the model that answered; here it is known from the first block.
+                message["model"] = block["to"]["model"]
+            message["content"].append(block)
+        case "content_block_delta":
+            _add(message["content"][index], event["delta"], pieces, index)
+        case "content_block_stop" if pieces.get(index):
+            message["content"][index]["input"] = json.loads(pieces[index])
+        case "message_delta":
+            rest = {key: value for key, value in event.items() if key not in {"type", "delta", "usage"}}
+            message.update({**event["delta"], **rest})
+            given = {key: value for key, value in (event.get("usage") or {}).items() if value is not None}
+            message["usage"].update(given)
 
 
 def _add(block: Json, delta: Json, pieces: dict[int, str], index: int) -> None:

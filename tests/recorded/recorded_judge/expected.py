@@ -90,21 +90,17 @@ def _compare_calls(index: int, want: Answer, got: Answer) -> list[str]:
 
 
 def _compare(what: str, want: object, got: object) -> list[str]:
+    return [] if _same(want, got) else [f"{what}: recorded {_short(want)}, got {_short(got)}"]
+
+
+def _same(want: object, got: object) -> bool:
     # 1 == 1.0 == True in Python, and an int that became a float is a loss on the wire.
-    if want == got and repr(want) == repr(got):
-        return []
-    if isinstance(want, dict) and isinstance(got, dict) and _same_types(want, got):
-        return []
-    return [f"{what}: recorded {_short(want)}, got {_short(got)}"]
-
-
-def _same_types(want: object, got: object) -> bool:
     if type(want) is not type(got):
         return False
     if isinstance(want, dict) and isinstance(got, dict):
-        return want.keys() == got.keys() and all(_same_types(value, got[key]) for key, value in want.items())
+        return want.keys() == got.keys() and all(_same(value, got[key]) for key, value in want.items())
     if isinstance(want, list) and isinstance(got, list):
-        return len(want) == len(got) and all(_same_types(*pair) for pair in zip(want, got, strict=True))
+        return len(want) == len(got) and all(_same(*pair) for pair in zip(want, got, strict=True))
     return want == got
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-
 from recorded_judge.expected import Answer, Json, Outcome, ToolCall, usage_numbers
 from recorded_judge.openai_answers import value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def as_json(thing: Any) -> Json:
@@ -37,8 +38,9 @@ def outcome_of_body(body: Json) -> Outcome:
 
 
 def _call(call: Json) -> ToolCall:
-    function = call["function"]
-    return ToolCall(call["id"], function["name"], function["arguments"], value_of(function["arguments"]))
+    called = call.get("function") or call["custom"]
+    text = called["input"] if call["type"] == "custom" else called["arguments"]
+    return ToolCall(call["id"], called["name"], text, value_of(text))
 
 
 def outcome_of_chunks(chunks: list[Json], error: Exception | None) -> Outcome:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recorded_judge.expected import Answer, Json, Outcome, ToolCall, usage_numbers
-from recorded_judge.traffic import Exchange
+
+if TYPE_CHECKING:
+    from recorded_judge.traffic import Exchange
 
 
 def expected(exchange: Exchange) -> Outcome:
@@ -39,8 +41,9 @@ def _choice(choice: Json) -> Answer:
 
 
 def _call(call: Json) -> ToolCall:
-    function = call["function"]
-    return ToolCall(call["id"], function["name"], function["arguments"], value_of(function["arguments"]))
+    called = call.get("function") or call["custom"]
+    text = called["input"] if call["type"] == "custom" else called["arguments"]
+    return ToolCall(call["id"], called["name"], text, value_of(text))
 
 
 def value_of(arguments: str) -> Any:

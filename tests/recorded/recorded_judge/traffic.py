@@ -79,6 +79,13 @@ class Exchange:
         return self.sse is not None
 
     @property
+    def failed(self) -> bool:
+        """Whether the provider refused: by its status, or by an error in place of the answer (gateways do that)."""
+        return self.status >= 400 or (
+            isinstance(self.body, dict) and bool(self.body.get("error")) and "id" not in self.body
+        )
+
+    @property
     def request_body(self) -> Json | None:
         """What was asked, where the recording has it."""
         return None if self.request is None else self.request["body"]

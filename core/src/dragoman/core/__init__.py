@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
+    from dragoman.core.doors import async_http_client, http_client
     from dragoman.core.errors import (
         DragomanError,
         InvalidRequest,
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
         UnknownProvider,
         UnsupportedParameter,
     )
+    from dragoman.core.functions import async_function_sender, function_sender
     from dragoman.core.hookspecs import hookimpl
+    from dragoman.core.http_sender import async_http_sender, http_sender
     from dragoman.core.policy import DragomanWarning, is_default, unsupported, warn_once
     from dragoman.core.provider import (
         AsyncReply,
@@ -35,12 +38,12 @@ if TYPE_CHECKING:
         Wire,
     )
     from dragoman.core.senders import async_sdk_sender, sdk_sender
-    from dragoman.core.transport import async_http_client, http_client
 
 _HOME = {
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),
+    "doors": ("async_http_client", "http_client"),
     "errors": (
         "DragomanError",
         "InvalidRequest",
@@ -49,7 +52,9 @@ _HOME = {
         "UnknownProvider",
         "UnsupportedParameter",
     ),
+    "functions": ("async_function_sender", "function_sender"),
     "hookspecs": ("hookimpl",),
+    "http_sender": ("async_http_sender", "http_sender"),
     "policy": ("DragomanWarning", "is_default", "unsupported", "warn_once"),
     "provider": (
         "AsyncReply",
@@ -67,7 +72,6 @@ _HOME = {
         "Wire",
     ),
     "senders": ("async_sdk_sender", "sdk_sender"),
-    "transport": ("async_http_client", "http_client"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -95,10 +99,14 @@ __all__ = [
     "UnsupportedParameter",
     "VendorError",
     "Wire",
+    "async_function_sender",
     "async_http_client",
+    "async_http_sender",
     "async_sdk_sender",
+    "function_sender",
     "hookimpl",
     "http_client",
+    "http_sender",
     "is_default",
     "pack",
     "sdk_sender",

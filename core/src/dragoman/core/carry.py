@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dragoman.core.provider import Json
+if TYPE_CHECKING:
+    from dragoman.core.provider import Json
 
 #: Keys of assistant messages that peers use for reasoning and the like; no OpenAI endpoint accepts them.
 PEER_KEYS = frozenset(
@@ -28,9 +29,7 @@ PEER_KEYS = frozenset(
 
 def digest(message: Json) -> str:
     """SHA-256 over what the caller sees of an assistant message: content, refusal, tool calls."""
-    calls = [
-        [call.get("id"), *_called(call)] for call in message.get("tool_calls") or () if isinstance(call, dict)
-    ]
+    calls = [[call.get("id"), *_called(call)] for call in message.get("tool_calls") or () if isinstance(call, dict)]
     # An absent, null and empty text are the same to a reader, and frameworks turn one into the other.
     visible = [message.get("content") or "", message.get("refusal") or "", calls]
     text = json.dumps(visible, ensure_ascii=True, separators=(",", ":"), sort_keys=True)

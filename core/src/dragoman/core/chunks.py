@@ -7,7 +7,10 @@ name in a call's first fragment only; one chunk with a `finish_reason`; usage in
 
 from __future__ import annotations
 
-from dragoman.core.provider import Call, Json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dragoman.core.provider import Call, Json
 
 
 class Chunks:

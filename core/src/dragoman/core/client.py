@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import openai
 from openai.resources.chat import AsyncChat, Chat
 from openai.resources.chat.completions import AsyncCompletions, Completions
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from pydantic import BaseModel, ValidationError
 
-from dragoman.core.dispatch import CallOptions, Dispatcher, check_policy
-from dragoman.core.errors import a_request, httpx, request_id
-from dragoman.core.exchange import CHAT, Exchange
-from dragoman.core.provider import Json, OnUnsupported, Provider, Timeout
-from dragoman.core.transport import (
-    EXTENSION,
-    AsyncTransport,
-    Binding,
-    Transport,
-    async_door,
-    door,
-    make_dispatcher,
-    make_router,
-    reply_headers,
+from dragoman.core.answers import AsyncChunkStream, ChunkStream, completion
+from dragoman.core.arguments import (
+    check_arguments,
+    given_headers,
+    keep_extra_body_apart,
+    plain_request,
+    plain_timeout,
+    wants_raw_response,
 )
+from dragoman.core.dispatch import CallOptions, Dispatcher, check_policy, make_dispatcher
+from dragoman.core.doors import async_door, door
+from dragoman.core.transport import EXTENSION, AsyncTransport, Binding, Transport
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Self
 
-_RAW_RESPONSE = "x-stainless-raw-response"
+    from dragoman.core.exchange import Exchange
+    from dragoman.core.provider import Json, OnUnsupported, Provider
+
 #: Options of the openai constructor that say how to reach OpenAI itself: they go to that provider's SDK client.
-_OPENAI_ONLY = frozenset({"admin_api_key", "data_residency", "organization", "project", "provider", "workload_identity"})
+_OPENAI_ONLY = frozenset(
+    {"admin_api_key", "data_residency", "organization", "project", "provider", "workload_identity"}
+)
 #: Of these, what the outer client keeps as an attribute too.
 _SHOWN = frozenset({"organization", "project"})
-_SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 class _Settings:
@@ -84,8 +81,12 @@ class _ClientMixin:
         if base_url:
             options["base_url"] = base_url
         shown = {name: own[name] for name in _SHOWN & own.keys()}
-        # The outer client insists on a key; without one it gets an empty one, which never leaves the process.
-        super().__init__(api_key=api_key or "", http_client=http_client, **options, **shown)
+        # Each provider has credentials of its own, and says so itself if it finds none.
+        options["_enforce_credentials"] = False
+        super().__init__(api_key=api_key, http_client=http_client, **options, **shown)
+
+    def _validate_headers(self, headers: Any, custom_headers: Any) -> None:
+        """Let requests without a key pass: they end at our own transport."""
 
     def _new_settings(
         self,
@@ -101,10 +102,10 @@ class _ClientMixin:
             options = {**default_options, **changed}
             return self._new_settings(default_provider, options, providers, aliases, policy)
 
-        router = make_router(
+        dispatcher = make_dispatcher(
             default_provider=default_provider, default_options=default_options, providers=providers, aliases=aliases
         )
-        transport = self._make_transport(make_dispatcher(router), CallOptions(on_unsupported=policy))
+        transport = self._make_transport(dispatcher, CallOptions(on_unsupported=policy))
         return _Settings(transport, None, policy, remake)
 
     if not TYPE_CHECKING:
@@ -140,10 +141,10 @@ class _ClientMixin:
         client: Any = self
         return CallOptions(
             api_key=self._settings.api_key,
-            timeout=_timeout(client.timeout if isinstance(timeout, openai.NotGiven) else timeout),
+            timeout=plain_timeout(client.timeout if isinstance(timeout, openai.NotGiven) else timeout),
             max_retries=client.max_retries,
             on_unsupported=self._settings.on_unsupported,
-            headers={**client._custom_headers, **_given(headers or {})},  # noqa: SLF001 (our base class's)
+            headers={**client._custom_headers, **given_headers(headers or {})},  # noqa: SLF001 (our base class's)
             query={**client._custom_query, **(query or {})},  # noqa: SLF001 (our base class's)
         )
 
@@ -161,8 +162,7 @@ class _ClientMixin:
         options = self._call_options(
             params.pop("extra_headers", None), params.pop("extra_query", None), params.pop("timeout", openai.not_given)
         )
-        request = {name: plain(value) for name, value in params.items() if not _is_omitted(value)}
-        return self._dispatcher.exchange(request, options)
+        return self._dispatcher.exchange(plain_request(params), options)
 
 
 class Client(_ClientMixin, openai.OpenAI):
@@ -212,7 +212,7 @@ class Client(_ClientMixin, openai.OpenAI):
         self._bind(request)
 
     def _prepare_options(self, options: Any) -> Any:
-        return _keep_extra_body_apart(super()._prepare_options(options))
+        return keep_extra_body_apart(super()._prepare_options(options))
 
 
 class AsyncClient(_ClientMixin, openai.AsyncOpenAI):
@@ -256,7 +256,7 @@ class AsyncClient(_ClientMixin, openai.AsyncOpenAI):
         self._bind(request)
 
     async def _prepare_options(self, options: Any) -> Any:
-        return _keep_extra_body_apart(await super()._prepare_options(options))
+        return keep_extra_body_apart(await super()._prepare_options(options))
 
 
 class _Chat(Chat):
@@ -276,14 +276,14 @@ class _Completions(Completions):
         # Type checkers see the SDK's own overloads.
         def create(self, *, messages, model, **params):
             """Create a chat completion; arguments, result and errors are those of the openai SDK."""
-            if _wants_raw_response(params):
+            if wants_raw_response(params):
                 return super().create(messages=messages, model=model, **params)
-            _check_arguments(params)
+            check_arguments(params)
             exchange = self._client._exchange({"messages": messages, "model": model, **params})
             driver = self._client._settings.transport.driver
             if exchange.call.stream:
-                return _ChunkStream(driver.stream(exchange, exchange.feed), exchange)
-            return _completion(driver.fetch(exchange), exchange)
+                return ChunkStream(driver.stream(exchange, exchange.feed), exchange)
+            return completion(driver.fetch(exchange), exchange)
 
 
 class _AsyncCompletions(AsyncCompletions):
@@ -291,140 +291,11 @@ class _AsyncCompletions(AsyncCompletions):
 
         async def create(self, *, messages, model, **params):
             """Create a chat completion; arguments, result and errors are those of the openai SDK."""
-            if _wants_raw_response(params):
+            if wants_raw_response(params):
                 return await super().create(messages=messages, model=model, **params)
-            _check_arguments(params)
+            check_arguments(params)
             exchange = self._client._exchange({"messages": messages, "model": model, **params})
             driver = self._client._settings.transport.driver
             if exchange.call.stream:
-                return _AsyncChunkStream(await driver.stream(exchange, exchange.feed), exchange)
-            return _completion(await driver.fetch(exchange), exchange)
-
-
-class _ChunkStream(openai.Stream[ChatCompletionChunk]):
-    """The SDK's stream over chunks that are here already; closing its response closes the provider's."""
-
-    def __init__(self, chunks: Iterator[Json], exchange: Exchange) -> None:
-        self.response = _response(exchange, _Closing(chunks))
-        self._iterator = map(_chunk, chunks)
-
-
-class _AsyncChunkStream(openai.AsyncStream[ChatCompletionChunk]):
-    """`_ChunkStream` for the asynchronous side."""
-
-    def __init__(self, chunks: AsyncIterator[Json], exchange: Exchange) -> None:
-        self.response = _response(exchange, _AsyncClosing(chunks))
-        self._iterator = _amap(chunks)
-
-
-async def _amap(chunks: AsyncIterator[Json]) -> AsyncIterator[ChatCompletionChunk]:
-    async for chunk in chunks:
-        yield _chunk(chunk)
-
-
-class _Closing(httpx.SyncByteStream):  # type: ignore[misc]  # the library is chosen at run time
-    def __init__(self, chunks: Any) -> None:
-        self.chunks = chunks
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(())
-
-    def close(self) -> None:
-        self.chunks.close()
-
-
-class _AsyncClosing(httpx.AsyncByteStream):  # type: ignore[misc]  # as above
-    def __init__(self, chunks: Any) -> None:
-        self.chunks = chunks
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in ():
-            yield piece
-
-    async def aclose(self) -> None:
-        await self.chunks.aclose()
-
-
-def _response(exchange: Exchange, stream: Any) -> Any:
-    headers = reply_headers(exchange.headers)
-    return httpx.Response(200, headers=headers, stream=stream, request=a_request(CHAT))
-
-
-def _completion(body: Json, exchange: Exchange) -> ChatCompletion:
-    try:
-        completion = ChatCompletion.model_validate(body)
-    except ValidationError:
-        # A value that the SDK's types do not know yet: its own lenient way, which is slower.
-        completion = ChatCompletion.construct(**body)
-    completion._request_id = request_id(exchange.headers)  # noqa: SLF001 (where the SDK itself puts it)
-    return completion
-
-
-def _chunk(chunk: Json) -> ChatCompletionChunk:
-    try:
-        return ChatCompletionChunk.model_validate(chunk)
-    except ValidationError:
-        return ChatCompletionChunk.construct(**chunk)
-
-
-@cache
-def _parameters() -> frozenset[str]:
-    return frozenset(inspect.signature(Completions.create).parameters) - {"self"}
-
-
-def _check_arguments(params: Mapping[str, Any]) -> None:
-    """Refuse what the SDK's own `create` refuses."""
-    unknown = params.keys() - _parameters()
-    if unknown:
-        message = f"create() got an unexpected keyword argument {min(unknown)!r}; vendor's own parameters go in extra_body"
-        raise TypeError(message)
-    response_format = params.get("response_format")
-    if inspect.isclass(response_format) and issubclass(response_format, BaseModel):
-        message = "a model class as response_format needs chat.completions.parse() instead of create()"
-        raise TypeError(message)
-
-
-def _wants_raw_response(params: Mapping[str, Any]) -> bool:
-    return any(name.lower() == _RAW_RESPONSE for name in params.get("extra_headers") or ())
-
-
-def _is_omitted(value: Any) -> bool:
-    return isinstance(value, openai.NotGiven | openai.Omit)
-
-
-def _given(headers: Mapping[str, Any]) -> dict[str, str]:
-    """Leave out what steers the SDK itself."""
-    return {
-        name: value
-        for name, value in headers.items()
-        if not _is_omitted(value) and not name.lower().startswith("x-stainless-")
-    }
-
-
-def _timeout(timeout: Any) -> Timeout:
-    if timeout is None or isinstance(timeout, int | float):
-        return timeout
-    parts: dict[str, float | None] = timeout.as_dict()
-    return parts
-
-
-def _keep_extra_body_apart(options: Any) -> Any:
-    """Keep the caller's own keys from being taken for OpenAI's on the HTTP road."""
-    if options.extra_json:
-        options.extra_json = {"extra_body": dict(options.extra_json)}
-    return options
-
-
-def plain(value: Any) -> Any:
-    """Copy a request's value as plain JSON types; the SDK's objects (an answer's message, say) become dicts."""
-    if type(value) in _SCALARS:
-        return value
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items() if not _is_omitted(item)}
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_unset=True)
-    if isinstance(value, str | int | float):
-        return value
-    if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
-        return [plain(item) for item in value]
-    return value
+                return AsyncChunkStream(await driver.stream(exchange, exchange.feed), exchange)
+            return completion(await driver.fetch(exchange), exchange)

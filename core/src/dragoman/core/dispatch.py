@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dragoman.core.errors import DragomanError, InvalidRequest, status_error
 from dragoman.core.exchange import CHAT, Exchange
 from dragoman.core.hooks import Hooks
+from dragoman.core.plugins import plugins
 from dragoman.core.provider import Call, Json, OnUnsupported, Provider, Timeout
 from dragoman.core.routing import Router
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 _POLICIES = ("raise", "warn", "ignore", "adapt")
 #: Listing asks many providers at once; one that hangs must not hold up the rest.
@@ -43,7 +46,8 @@ class Dispatcher:
         extra_body = dict(request.pop("extra_body", None) or {})
         model = request.get("model")
         if endpoint == CHAT and not (isinstance(model, str) and model):
-            raise InvalidRequest("model must be a name such as 'anthropic/claude-sonnet-4-5'")
+            msg = "model must be a name such as 'anthropic/claude-sonnet-4-5'"
+            raise InvalidRequest(msg)
         if isinstance(model, str) and model:
             provider, request["model"] = self.router.route(model)
         else:
@@ -108,6 +112,19 @@ class Dispatcher:
         )
 
 
+def make_dispatcher(
+    *,
+    default_provider: str,
+    default_options: Mapping[str, Any] | None = None,
+    providers: Iterable[Provider] = (),
+    aliases: Mapping[str, str] | None = None,
+) -> Dispatcher:
+    """Make a dispatcher over the plugins of this process; this is when hook plugins are loaded."""
+    installed = plugins()
+    router = Router(installed, default_provider, dict(default_options or {}), tuple(providers), dict(aliases or {}))
+    return Dispatcher(router, Hooks(installed.hooks))
+
+
 def check_policy(policy: str) -> OnUnsupported:
     """Return the policy; raises ValueError for a word that is none."""
     if policy not in _POLICIES:
@@ -131,5 +148,10 @@ def _as_model(model: Json, prefix: str, owner: str) -> Json:
 
 def no_such_endpoint(method: str, path: str) -> Exception:
     """Refuse a path that is no endpoint at all."""
-    error = {"message": f"there is no {method} {path} here", "type": "invalid_request_error", "param": None, "code": None}
+    error = {
+        "message": f"there is no {method} {path} here",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": None,
+    }
     return status_error(404, error, path=path)

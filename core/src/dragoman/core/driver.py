@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dragoman.core.exchange import Exchange
 from dragoman.core.provider import AsyncReply, AsyncSender, Json, Provider, Reply, Sender, StreamCutError
 from dragoman.core.senders import default_async_sender, default_sender
+
+if TYPE_CHECKING:
+    from dragoman.core.exchange import Exchange
 
 _T = TypeVar("_T")
 _S = TypeVar("_S")
 #: Turns one piece of a body, and at its end None, into what the caller wants to see.
-Step = Callable[[bytes | None], list[_T]]
+Step = Callable[[bytes | None], Iterable[_T]]
 
 
 class _Pool(Generic[_S]):
@@ -60,7 +62,7 @@ class Driver:
         """Run an exchange that is answered whole."""
         try:
             return exchange.answer(self._send(exchange))
-        except BaseException as exception:
+        except BaseException as exception:  # noqa: BLE001 (raised again, as what it means)
             failure = exchange.failed(exception)
             raise failure from failure.__cause__
 
@@ -70,7 +72,7 @@ class Driver:
         try:
             reply = self._send(exchange)
             exchange.begin(reply)
-        except BaseException as exception:
+        except BaseException as exception:  # noqa: BLE001 (as above)
             if reply is not None:
                 reply.close()
             failure = exchange.failed(exception)
@@ -84,7 +86,7 @@ def _items(exchange: Exchange, reply: Reply | None, step: Step[_T]) -> Iterator[
     try:
         # A generator that never started runs no `finally`: `stream` takes this one.
         yield None
-        for piece in (reply and reply.pieces) or ():
+        for piece in _pieces(reply):
             yield from step(piece)
             if exchange.done:
                 break
@@ -93,7 +95,7 @@ def _items(exchange: Exchange, reply: Reply | None, step: Step[_T]) -> Iterator[
     except GeneratorExit:
         exchange.abandoned()
         raise
-    except BaseException as exception:
+    except BaseException as exception:  # noqa: BLE001 (as above)
         failure = exchange.failed(_broken(exception))
         raise failure from failure.__cause__
     finally:
@@ -122,7 +124,7 @@ class AsyncDriver:
         """Run an exchange that is answered whole."""
         try:
             return exchange.answer(await self._send(exchange))
-        except BaseException as exception:
+        except BaseException as exception:  # noqa: BLE001 (raised again, as what it means)
             failure = exchange.failed(exception)
             raise failure from failure.__cause__
 
@@ -132,7 +134,7 @@ class AsyncDriver:
         try:
             reply = await self._send(exchange)
             exchange.begin(reply)
-        except BaseException as exception:
+        except BaseException as exception:  # noqa: BLE001 (as above)
             await _aclose(reply)
             failure = exchange.failed(exception)
             raise failure from failure.__cause__
@@ -144,23 +146,37 @@ class AsyncDriver:
 async def _aitems(exchange: Exchange, reply: AsyncReply | None, step: Step[_T]) -> AsyncIterator[_T | None]:
     try:
         yield None
-        if reply is not None and reply.pieces is not None:
-            async for piece in reply.pieces:
-                for item in step(piece):
-                    yield item
-                if exchange.done:
-                    break
+        async for piece in _apieces(reply):
+            for item in step(piece):
+                yield item
+            if exchange.done:
+                break
         for item in step(None):
             yield item
         exchange.completed()
     except GeneratorExit:
         exchange.abandoned()
         raise
-    except BaseException as exception:
+    except BaseException as exception:  # noqa: BLE001 (as above)
         failure = exchange.failed(_broken(exception))
         raise failure from failure.__cause__
     finally:
         await _aclose(reply)
+
+
+def _pieces(reply: Reply | None) -> Iterable[bytes]:
+    """A body in pieces, or whole as one piece: a sender may not be able to stream."""
+    if reply is None:
+        return ()
+    return (reply.content,) if reply.pieces is None else reply.pieces
+
+
+async def _apieces(reply: AsyncReply | None) -> AsyncIterator[bytes]:
+    if reply is not None and reply.pieces is not None:
+        async for piece in reply.pieces:
+            yield piece
+    elif reply is not None:
+        yield reply.content
 
 
 async def _aclose(reply: AsyncReply | None) -> None:

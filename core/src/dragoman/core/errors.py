@@ -7,14 +7,15 @@ Failures that the caller caused locally are one family of our own, which is an `
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openai
 
-from dragoman.core.provider import Json
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
+    from dragoman.core.provider import Json
 
 
 def http_library(sdk: Any) -> Any:

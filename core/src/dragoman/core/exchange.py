@@ -6,14 +6,15 @@ or to `begin` and then piece by piece to `feed` or `relay`; `completed`, `failed
 
 from __future__ import annotations
 
-import math
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any, Literal
 
 from dragoman.core import errors
+from dragoman.core.assembly import Assembly
 from dragoman.core.chunks import cut
-from dragoman.core.codec import decode_json, encode_json
-from dragoman.core.framing import FramingError, frames
-from dragoman.core.hooks import Hooks
+from dragoman.core.codec import decode_json, encode_json, encode_lenient
+from dragoman.core.failures import failure_of, no_endpoint, reported
+from dragoman.core.framing import NDJSON, SSE, FramingError, frames
 from dragoman.core.provider import (
     AsyncReply,
     Call,
@@ -23,33 +24,51 @@ from dragoman.core.provider import (
     Reply,
     StreamCutError,
     StreamDecoder,
-    VendorError,
     Wire,
 )
+from dragoman.core.replies import accept, content_type, read_completion, read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dragoman.core.failures import Phase
+    from dragoman.core.hooks import Hooks
 
 CHAT = "chat/completions"
-_OK = range(200, 300)
 _DONE = b"[DONE]"
+#: Where an SSE event ends, or a line end that was cut off the piece before.
+_EVENT_END = re.compile(rb"\A(?:\r\n|\r|\n)|(?:\r\n){2}|\n\n|\r\r")
 
 
 class Exchange:
-    """`provider` answers `call`; `hooks` are told. `done` is set when a stream's end was read."""
+    """`provider` answers `call`; `hooks` are told. `done` is set when a stream's end was read.
 
-    def __init__(self, provider: Provider, call: Call, hooks: Hooks) -> None:
+    `content` is a request's body where that is no JSON (a form with a file), of the type `content_type`.
+    """
+
+    def __init__(
+        self, provider: Provider, call: Call, hooks: Hooks, content: bytes | None = None, content_type: str = ""
+    ) -> None:
         self.provider = provider
         self.call = call
         self.hooks = hooks
+        self.content = content
+        self.content_type = content_type
         self.done = False
+        self.status = 200
         self.headers: Any = {}
         #: The vendor's own bytes, where nothing was translated.
         self.raw: bytes | None = None
+        self._phase: Phase = "encoding"
         self._answered: Json | None = None
         self._reply: Reply | AsyncReply | None = None
+        self._frames: SSE | NDJSON = frames(provider.framing)
         self._decoder: StreamDecoder | None = None
         self._whole: bytearray | None = None
+        self._assembly = Assembly() if hooks.sees_answers else None
         self._finished = False
         self._finish_seen = False
-        self._chat = call.endpoint == CHAT
+        self._chat = call.endpoint == CHAT and call.method == "POST"
 
     # Opening.
 
@@ -59,18 +78,21 @@ class Exchange:
         self.hooks.before_call(call)
         if self._chat:
             _check(call)
-        self._answered = self.hooks.answer_call(call) if self._chat else None
-        if self._answered is not None:
-            return None
+            self._answered = self.hooks.answer_call(call)
+            if self._answered is not None:
+                return None
         offered = self.provider.endpoints
         if offered is not None and call.endpoint.partition("/")[0] not in offered:
-            message = f"{call.provider} has no {call.endpoint!r} endpoint (it has: {', '.join(sorted(offered))})"
-            raise errors.status_error(404, _error(message, "unsupported_endpoint"), path=call.endpoint)
+            raise no_endpoint(call, offered)
         wire = self.provider.encode(call)
         if call.extra_body:
             wire.body = {**(wire.body or {}), **call.extra_body}
-        if wire.content is None and wire.body is not None:
+        if self.content is not None:
+            wire.content = self.content
+            wire.headers = {**wire.headers, "content-type": self.content_type}
+        elif wire.content is None and wire.body is not None:
             wire.content = encode_json(wire.body)
+        self._phase = "sending"
         return wire
 
     # Answers that come whole.
@@ -80,130 +102,120 @@ class Exchange:
         if reply is None:
             return self._end(self._answered or {})
         self._accept(reply)
-        if not self._chat and "json" not in reply.headers.get("content-type", "json"):
+        if not self._chat and (not reply.content or "json" not in reply.headers.get("content-type", "json")):
             self.raw = reply.content
             return self._end({})
-        body = self._json(reply.content, reply)
-        self._raise_inline_error(body)
-        try:
-            response = self.provider.decode(self.call, body)
-        except (LookupError, TypeError, AttributeError, ValueError) as exception:
-            raise self._unreadable("with JSON that is not the shape of an answer", reply, body) from exception
-        if self._chat and not isinstance(response.get("choices"), list):
-            raise self._unreadable("without choices", reply, body)
+        body = read_json(self.call, reply, reply.content)
+        response = self._read(reply, body)
         if response is body and not self.call.ledger.report():
             self.raw = reply.content
         return self._end(response)
 
+    def _read(self, reply: Reply | AsyncReply, body: Json) -> Json:
+        if self._chat:
+            return read_completion(self.provider, self.call, reply, body)
+        return self.provider.decode(self.call, body)
+
     def _end(self, response: Json) -> Json:
         report = self.call.ledger.report()
         if report and self._chat:
-            response = {**response, "choices": [_with_report(choice, "message", report) for choice in response["choices"]]}
+            choices = [_with_report(choice, "message", report) for choice in response["choices"]]
+            response = {**response, "choices": choices}
         self.call.response = response
         self.call.usage = response.get("usage")
         self.completed()
         return response
 
     def _accept(self, reply: Reply | AsyncReply) -> None:
-        """Raise for a status that is a failure."""
+        self._phase = "decoding"
         self._reply = reply
         self.headers = reply.headers
-        if reply.status in _OK:
-            return
-        error = self.provider.decode_error(reply.status, _json_or_text(reply.content))
-        raise errors.status_error(
-            reply.status, error, headers=reply.headers, response=reply.response, cause=reply.cause, path=self.call.endpoint
-        )
-
-    def _json(self, content: bytes, reply: Reply | AsyncReply) -> Json:
-        try:
-            body = decode_json(content)
-        except ValueError as exception:
-            kind = reply.headers.get("content-type") or "no content type"
-            what = f"{kind} instead of JSON" if content.strip() else "an empty body"
-            raise self._unreadable(f"with {what}", reply, None) from exception
-        if isinstance(body, list) and self.call.endpoint == "models":
-            return {"data": body}
-        if not isinstance(body, dict):
-            raise self._unreadable("with JSON that is not an object", reply, body)
-        return body
-
-    def _raise_inline_error(self, body: Json) -> None:
-        """Gateways report errors with status 200 now and then."""
-        if body.get("error") and not body.get("choices") and self._chat:
-            raise self._vendor_error(body)
-
-    def _vendor_error(self, body: Json) -> VendorError:
-        error = self.provider.decode_error(200, body)
-        return VendorError(error, _status_in(error.get("code"), body.get("error")))
-
-    def _unreadable(self, how: str, reply: Reply | AsyncReply, body: object) -> Exception:
-        message = f"{self.call.provider} answered {how}; is the base URL right?"
-        return errors.invalid_reply(message, response=reply.response, body=body, path=self.call.endpoint)
+        self.status = reply.status
+        accept(self.provider, self.call, reply)
 
     # Answers that come piece by piece.
 
     @property
+    def _made_here(self) -> bool:
+        """Whether the chunks are made by a translator or by `cut`, and not the vendor's own."""
+        return self._answered is not None or self._decoder is not None or self._whole is not None
+
+    @property
     def untouched(self) -> bool:
         """Whether the vendor's bytes may be handed on as they are."""
-        return self._answered is None and self._decoder is None and self._whole is None and not self.hooks.sees_chunks
+        return not self._chat or not (self._made_here or self.hooks.sees_chunks)
 
     def begin(self, reply: Reply | AsyncReply | None) -> None:
         """Look at the head of a streamed reply; None: a hook has answered."""
         if reply is None:
             return
         self._accept(reply)
-        self._frames = frames(self.provider.framing)
-        self._decoder = self.provider.decode_stream(self.call) if self._chat else None
-        kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if self._chat and kind == "text/html":
-            raise self._unreadable("with text/html instead of a stream", reply, None)
-        if self._chat and kind == "application/json" and self.provider.framing == "sse":
+        if not self._chat:
+            return
+        self._decoder = self.provider.decode_stream(self.call)
+        if content_type(reply) == "application/json" and self.provider.framing == "sse":
             # The server did not stream: an error with status 200, or a whole answer.
             self._whole = bytearray()
 
-    def feed(self, piece: bytes | None) -> list[Json]:
-        """One piece of the body -> chunks; None: the body has ended."""
+    def feed(self, piece: bytes | None) -> Iterator[Json]:
+        """One piece of the body -> chunks; None: the body has ended. What comes before a failure is given first."""
         if self._answered is not None:
-            chunks = cut(self.call, self._answered) if piece is None else []
+            chunks = iter(cut(self.call, self._answered) if piece is None else ())
         elif self._whole is not None:
             chunks = self._feed_whole(piece)
         else:
             chunks = self._feed_events(piece)
-        return [chunk for found in chunks if (chunk := self._see(found)) is not None]
+        for found in chunks:
+            chunk = self._see(found)
+            if chunk is not None:
+                yield chunk
 
-    def relay(self, piece: bytes | None) -> list[bytes]:
+    def relay(self, piece: bytes | None) -> Iterator[bytes]:
         """Like `feed`, as the bytes of OpenAI's own stream; the vendor's bytes where nothing was translated."""
         if self.untouched:
-            if self._chat:
-                self.feed(piece)
-            return [piece] if piece else []
-        lines = [b"data: " + encode_json(chunk) + b"\n\n" for chunk in self.feed(piece)]
-        return lines if piece is not None else [*lines, b"data: [DONE]\n\n"]
+            for part in _parts(piece or b""):
+                # Read first: an event that reports a failure is not handed on, but raised.
+                self._watch(part)
+                yield part
+            if piece is None:
+                self._watch(None)
+            return
+        for chunk in self.feed(piece):
+            yield b"data: " + encode_lenient(chunk) + b"\n\n"
+        if piece is None:
+            self._check_whole()
+            self.done = True
+            yield b"data: [DONE]\n\n"
 
-    def _feed_whole(self, piece: bytes | None) -> list[Json]:
+    def _watch(self, piece: bytes | None) -> None:
+        """Keep account of bytes that are handed on as they are."""
+        if self._chat:
+            for _ in self.feed(piece):
+                pass
+            if self.done:
+                # Whoever reads `[DONE]` stops there, and would never learn that something is missing.
+                self._check_whole()
+
+    def _feed_whole(self, piece: bytes | None) -> Iterator[Json]:
         if piece is not None:
             self._whole += piece  # type: ignore[operator]  # begin() made it a bytearray
-            return []
+            return
         reply = self._reply
         assert reply is not None  # noqa: S101 (begin() was given it)
-        body = self._json(bytes(self._whole or b""), reply)
-        self._raise_inline_error(body)
-        return cut(self.call, self.provider.decode(self.call, body))
+        body = read_json(self.call, reply, bytes(self._whole or b""))
+        yield from cut(self.call, self._read(reply, body))
 
-    def _feed_events(self, piece: bytes | None) -> list[Json]:
+    def _feed_events(self, piece: bytes | None) -> Iterator[Json]:
         events = self._frames.finish() if piece is None else self._frames.feed(piece)
-        chunks: list[Json] = []
         for event in events:
             if event.data == _DONE:
                 self.done = True
             elif self._decoder is None:
-                chunks.append(self._chunk_in(event))
+                yield self._chunk_in(event)
             else:
-                chunks.extend(self._decoder.feed(event))
+                yield from self._decoder.feed(event)
         if piece is None and self._decoder is not None:
-            chunks.extend(self._decoder.finish())
-        return chunks
+            yield from self._decoder.finish()
 
     def _chunk_in(self, event: Event) -> Json:
         """Read an event that already is OpenAI's chunk."""
@@ -212,24 +224,26 @@ class Exchange:
             message = f"{self.call.provider} sent a stream event that is not a JSON object"
             raise FramingError(message)
         if chunk.get("error") or event.name == "error":
-            raise self._vendor_error(chunk)
+            raise reported(self.provider.decode_error(200, chunk), chunk)
         return chunk
 
     def _see(self, chunk: Json) -> Json | None:
         """Keep account of a chunk; None: it is not the caller's (usage that was not asked for)."""
-        choices = chunk.get("choices")
-        finished = any(choice.get("finish_reason") for choice in choices or ())
+        choices = chunk.get("choices") or ()
+        finished = any(choice.get("finish_reason") for choice in choices)
         self._finish_seen = self._finish_seen or finished
+        if finished and (report := self.call.ledger.report()):
+            chunk = {**chunk, "choices": [_with_report(choice, "delta", report) for choice in choices]}
         if chunk.get("usage"):
             self.call.usage = chunk["usage"]
-        if not self.untouched:
+        if self._assembly is not None:
+            self._assembly.add(chunk)
+        if self._made_here:
             asked = (self.call.request.get("stream_options") or {}).get("include_usage")
             if not choices and chunk.get("usage") and not asked:
                 return None
             if asked:
                 chunk.setdefault("usage", None)
-        if finished and (report := self.call.ledger.report()):
-            chunk = {**chunk, "choices": [_with_report(choice, "delta", report) for choice in choices or ()]}
         self.hooks.on_chunk(self.call, chunk)
         return chunk
 
@@ -237,64 +251,51 @@ class Exchange:
 
     def completed(self) -> None:
         """The answer is whole; raises if a stream never said so."""
-        if self._answered is None and self.call.stream and self._chat and not self._finish_seen:
-            message = "the stream ended before its finish_reason"
-            raise StreamCutError(message)
+        self._check_whole()
         self._finish("complete")
 
     def abandoned(self) -> None:
-        """The caller closed the stream."""
-        self._finish("abandoned")
+        """The caller closed the stream; after its last event that is the way to end it."""
+        self._finish("complete" if self.done and (self._finish_seen or not self._chat) else "abandoned")
 
     def failed(self, exception: BaseException) -> BaseException:
         """Turn whatever was raised into what the caller shall see, with its cause kept."""
-        failure = self._failure(exception)
+        failure = failure_of(exception, self.call, self._phase, getattr(self._reply, "response", None))
         self.call.error = failure
         self._finish("failed" if isinstance(failure, Exception) else "abandoned")
         return failure
 
-    def _failure(self, exception: BaseException) -> BaseException:
-        path, name = self.call.endpoint, self.call.provider
-        if isinstance(exception, VendorError):
-            failure: BaseException = errors.stream_error(exception.error, exception.status, path=path)
-        elif isinstance(exception, StreamCutError):
-            message = f"{name}: {exception}; what was delivered before is intact, but the answer is not whole"
-            failure = errors.connection_error(message, path=path)
-        elif isinstance(exception, FramingError) or (self._reply is not None and _is_decoding_failure(exception)):
-            failure = errors.invalid_reply(
-                f"{name} sent a stream that cannot be read: {type(exception).__name__}",
-                response=getattr(self._reply, "response", None),
-                body=None,
-                path=path,
-            )
-        else:
-            return errors.translate(exception, name, path)
-        failure.__cause__ = exception.__cause__ or exception
-        return failure
+    def _check_whole(self) -> None:
+        if self._answered is None and self.call.stream and self._chat and not self._finish_seen:
+            message = "the stream ended before its finish_reason"
+            raise StreamCutError(message)
 
-    def _finish(self, outcome: Any) -> None:
+    def _finish(self, outcome: Literal["complete", "failed", "abandoned"]) -> None:
         if self._finished:
             return
         self._finished = True
         self.call.outcome = outcome
+        if outcome == "complete" and self._assembly is not None and self.call.stream and self._chat:
+            self.call.response = self._assembly.completion()
         self.hooks.after_call(self.call)
 
 
-def _is_decoding_failure(exception: BaseException) -> bool:
-    return isinstance(exception, LookupError | TypeError | AttributeError | ValueError) and not isinstance(
-        exception, errors.openai.OpenAIError
-    )
+def _parts(piece: bytes) -> Iterator[bytes]:
+    """Cut a piece after each event, so that each part ends at most one."""
+    start = 0
+    for end in _EVENT_END.finditer(piece):
+        yield piece[start : end.end()]
+        start = end.end()
+    if start < len(piece):
+        yield piece[start:]
 
 
 def _check(call: Call) -> None:
     """Refuse what no provider can be asked."""
     messages = call.request.get("messages")
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-        raise errors.InvalidRequest("messages must be a list of objects with a role each")
-    for name, value in call.request.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            message = f"{name} must be a finite number; JSON has no {value}"
-            raise errors.InvalidRequest(message)
+        msg = "messages must be a list of objects with a role each"
+        raise errors.InvalidRequest(msg)
 
 
 def _with_report(choice: Json, key: str, report: Json) -> Json:
@@ -302,24 +303,3 @@ def _with_report(choice: Json, key: str, report: Json) -> Json:
     message = choice.get(key) or {}
     extra = {**(message.get("extra_content") or {}), "dragoman": report}
     return {**choice, key: {**message, "extra_content": extra}}
-
-
-def _json_or_text(content: bytes) -> Any:
-    try:
-        return decode_json(content)
-    except ValueError:
-        return content.decode("utf-8", "replace")
-
-
-def _error(message: str, code: str) -> Json:
-    return {"message": message, "type": "invalid_request_error", "param": None, "code": code}
-
-
-def _status_in(code: Any, error: Any) -> int | None:
-    """Some servers put an HTTP status into the error object: as its code, or beside it."""
-    found = [code, *(error.get(key) for key in ("status_code", "status") if isinstance(error, dict))]
-    for value in found:
-        text = str(value)
-        if text.isascii() and text.isdigit() and 400 <= int(text) < 600:  # noqa: PLR2004 (HTTP's error statuses)
-            return int(text)
-    return None

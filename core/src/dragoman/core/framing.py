@@ -6,6 +6,7 @@ a piece that holds many events costs one call.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, Literal
 
 from dragoman.core.provider import Event
@@ -20,7 +21,7 @@ class FramingError(ValueError):
     """The stream goes on without the end of an event."""
 
 
-class _Framing:
+class _Framing(ABC):
     """Cuts the stream into blocks at `end`; what follows the last one waits for more.
 
     `max_bytes` bounds what waits. Events that came before an oversized one are delivered first, and
@@ -71,9 +72,9 @@ class _Framing:
             return []
         return [event]
 
+    @abstractmethod
     def _read(self, block: bytes) -> Event | None:
         """Read one block, without its end; None if there is nothing to deliver."""
-        raise NotImplementedError
 
     def _without_bom(self, piece: bytes) -> bytes:
         head = bytes(self._waiting) + piece

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 from dragoman.core.policy import DragomanWarning
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dragoman.core.provider import Call, Json
 
 log = logging.getLogger("dragoman")
 
 
 class Hooks:
-    """The hooks of all plugins, for exchanges. `sees_chunks`: whether anybody looks at chunks at all."""
+    """The hooks of all plugins, for exchanges."""
 
     def __init__(self, relay: Any) -> None:
         self._relay = relay
@@ -24,6 +26,11 @@ class Hooks:
     def sees_chunks(self) -> bool:
         """Whether `on_chunk` has an implementation; if not, streams are spared the call."""
         return bool(self._relay.on_chunk.get_hookimpls())
+
+    @property
+    def sees_answers(self) -> bool:
+        """Whether `after_call` has an implementation; if not, streams are not assembled."""
+        return bool(self._relay.after_call.get_hookimpls())
 
     def before_call(self, call: Call) -> None:
         """Tell everybody that a call begins; the first exception stops it."""
@@ -40,13 +47,22 @@ class Hooks:
             self._guarded("on_chunk", call=call, chunk=chunk)
 
     def after_call(self, call: Call) -> None:
-        """Tell everybody that a call has ended; what they raise is a warning, since the answer is there."""
-        try:
-            self._relay.after_call(call=call)
-        except Exception as exception:  # noqa: BLE001 (a plugin may raise anything)
-            message = f"a plugin's after_call failed: {type(exception).__name__}: {exception}"
-            log.warning(message, exc_info=True)
-            warnings.warn(message, DragomanWarning, stacklevel=2)
+        """Tell everybody that a call has ended; what one raises is a warning, and the others are told too."""
+        for tell in self._listeners():
+            try:
+                tell(call=call)
+            except Exception as exception:
+                message = _blame("after_call", exception)
+                log.warning(message, exc_info=True)
+                warnings.warn(message, DragomanWarning, stacklevel=2)
+
+    def _listeners(self) -> list[Callable[..., object]]:
+        """Each `after_call` alone, so that one that fails does not silence the rest; wrappers need all in one."""
+        caller = self._relay.after_call
+        found = caller.get_hookimpls()
+        if any(one.wrapper or one.hookwrapper for one in found):
+            return [caller]
+        return [one.function if one.argnames else _without_arguments(one.function) for one in reversed(found)]
 
     def _guarded(self, hook: str, **arguments: Any) -> Any:
         from dragoman.core.errors import DragomanError, openai
@@ -56,5 +72,19 @@ class Hooks:
         except openai.OpenAIError:
             raise
         except Exception as exception:
-            message = f"a plugin's {hook} failed: {type(exception).__name__}: {exception}"
-            raise DragomanError(message) from exception
+            raise DragomanError(_blame(hook, exception)) from exception
+
+
+def _without_arguments(function: Callable[[], object]) -> Callable[..., object]:
+    return lambda call: function()  # noqa: ARG005 (a hook may leave its arguments out)
+
+
+def _blame(hook: str, exception: Exception) -> str:
+    """Name the module whose hook failed: the first one on the way that is not the machinery's."""
+    trace = exception.__traceback__
+    names = []
+    while trace is not None:
+        names.append(str(trace.tb_frame.f_globals.get("__name__")))
+        trace = trace.tb_next
+    plugin = next((name for name in names if name.partition(".")[0] != "pluggy" and name != __name__), "a plugin")
+    return f"{hook} of {plugin} failed: {type(exception).__name__}: {exception}"

@@ -7,6 +7,7 @@ when the hooks are first needed. The installed distributions are walked once (`o
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 import warnings
@@ -33,6 +34,17 @@ KNOWN = frozenset(
 _FAILURES = (Exception, SystemExit)
 
 _FUNCTIONS = (FunctionType, MethodType, classmethod, staticmethod)
+
+
+class _Manager(pluggy.PluginManager):
+    """pluggy before 1.7 looks for hooks with `getattr`, which would run a provider's properties."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        is_function = isinstance(inspect.getattr_static(plugin, name, None), _FUNCTIONS)
+        return super().parse_hookimpl_opts(plugin, name) if is_function else None
+
+    def finds_hooks(self, plugin: object) -> bool:
+        return any(self.parse_hookimpl_opts(plugin, name) for name in dir(plugin))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ class Plugins:
         self._offers: tuple[Offer, ...] | None = None
         self._providers: dict[str, Offer] = {}
         self._classes: dict[str, type[Provider]] = {}
-        self._manager = pluggy.PluginManager(hookspecs.PROJECT)
+        self._manager = _Manager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._broken: dict[Offer, str] = {}
         self._hooks: Literal["unloaded", "loading", "loaded"] = "unloaded"
@@ -102,7 +114,7 @@ class Plugins:
 
         For provider instances, and for hooks that are not installed. Broken ones are left out, with a warning.
         """
-        if not _has_hooks(plugin):
+        if not self._manager.finds_hooks(plugin):
             return
         self._load_hooks()
         try:
@@ -194,7 +206,7 @@ class Plugins:
         if isinstance(plugin, type):
             msg = "hooks are a module or an object, not a class"
             raise TypeError(msg)
-        if not _has_hooks(plugin):
+        if not self._manager.finds_hooks(plugin):
             msg = "nothing in it is marked with @hookimpl"
             raise TypeError(msg)
         with self._lock:
@@ -250,13 +262,6 @@ def _check(offer: Offer, found: Any) -> type[Provider]:
         )
         raise PluginError(msg)
     return found
-
-
-def _has_hooks(plugin: object) -> bool:
-    """Whether a function in it is marked; found without `getattr`, which would run an object's properties."""
-    places = (plugin, *type(plugin).__mro__)
-    members = (member for place in places for member in getattr(place, "__dict__", {}).values())
-    return any(isinstance(member, _FUNCTIONS) and hasattr(member, hookspecs.PROJECT + "_impl") for member in members)
 
 
 def _tell(error: BaseException) -> str:

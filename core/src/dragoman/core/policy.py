@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dragoman.core.provider import Call, Json
+if TYPE_CHECKING:
+    from dragoman.core.provider import Call, Json
 
 log = logging.getLogger("dragoman")
 
@@ -63,7 +64,9 @@ def is_default(param: str, value: Any) -> bool:
     """Whether `value` means the same as leaving `param` out."""
     if value is None:
         return True
-    return param in DEFAULTS and DEFAULTS[param] == value and isinstance(value, bool) == isinstance(DEFAULTS[param], bool)
+    return (
+        param in DEFAULTS and DEFAULTS[param] == value and isinstance(value, bool) == isinstance(DEFAULTS[param], bool)
+    )
 
 
 def unsupported(  # noqa: PLR0913 (each is one fact of the declaration; all but three are named)

@@ -262,10 +262,14 @@ def error_object(status: int, body: Any) -> Json:
     if isinstance(body, dict) and (body.get("error") or "message" not in body):
         found = body.get("error") or body.get("detail") or body
     if not isinstance(found, dict):
-        found = {"message": found if isinstance(found, str) else None}
+        found = {"message": found}
     message = found.get("message") or found.get("detail")
+    if not isinstance(message, str) or not message.strip():
+        message = f"HTTP {status} without a message"
+    elif message.lstrip()[:1] == "<":
+        message = f"HTTP {status} with an HTML page instead of a message"
     return {
-        "message": message if isinstance(message, str) and message.strip() else f"HTTP {status} without a message",
+        "message": message,
         "type": found.get("type"),
         "param": found.get("param"),
         "code": found.get("code"),

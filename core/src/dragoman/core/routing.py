@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dragoman.core.plugins import Plugins
 from dragoman.core.provider import Provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from dragoman.core.plugins import Plugins
 
 #: `provider/model` or `provider:model`.
 _PREFIXED = re.compile(r"([^/:]+)[/:](.+)", re.DOTALL)

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import openai
+
 from dragoman.core import errors
-from dragoman.core.codec import encode_json
-from dragoman.core.provider import AsyncReply, AsyncSender, Call, Json, Provider, Reply, Sender, Timeout, Wire
+from dragoman.core.provider import AsyncReply, AsyncSender, Call, Provider, Reply, Sender, Timeout, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+#: Other ways than a key to say to the openai SDK who is calling.
+_CREDENTIALS = frozenset({"admin_api_key", "api_key", "workload_identity"})
 
 
 def sdk_sender(client: Any) -> Sender:
@@ -31,8 +38,11 @@ def async_sdk_sender(client: Any) -> AsyncSender:
 class _Sdk:
     """What both colours share: which request to make of a wire, and what a failure means."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, keyless: bool = False, lacking: str = "") -> None:
         self.client = client
+        #: Whether the client was made without a key, and what to say of it if it needs one.
+        self.keyless = keyless
+        self.lacking = lacking
         self.module = errors.sdk_module(client)
         self.httpx = errors.http_library(self.module)
 
@@ -40,10 +50,17 @@ class _Sdk:
         """Choose the client (a copy, if the call has a key of its own), the path and the arguments."""
         refuse_offline(str(self.client.base_url))
         client = self.client
-        if call.api_key and call.api_key != client.api_key:
-            client = client.with_options(api_key=call.api_key)
-        options: dict[str, Any] = {"headers": {**wire.headers, **call.extra_headers}}
-        options["timeout"] = self.timeout(call.timeout)
+        headers: dict[str, Any] = {**wire.headers, **call.extra_headers}
+        if call.api_key:
+            check_headers({"authorization": call.api_key}, call.provider)
+            if call.api_key != client.api_key:
+                client = client.with_options(api_key=call.api_key)
+        elif self.keyless and "authorization" not in map(str.lower, headers):
+            if self.lacking:
+                raise errors.MissingKey(self.lacking)
+            headers["Authorization"] = self.module.Omit()
+        check_headers(headers, call.provider)
+        options: dict[str, Any] = {"headers": headers, "timeout": self.timeout(call.timeout)}
         if call.extra_query:
             options["params"] = dict(call.extra_query)
         if call.max_retries is not None:
@@ -61,7 +78,7 @@ class _Sdk:
         """Each SDK takes the Timeout of its own HTTP library."""
         if timeout is None or isinstance(timeout, int | float):
             return timeout
-        return self.httpx.Timeout(**timeout)
+        return self.httpx.Timeout(None, **timeout)
 
 
 class _SdkSender(_Sdk):
@@ -139,49 +156,61 @@ def refuse_offline(url: str) -> None:
         raise errors.connection_error(message)
 
 
-def _openai_options(provider: Provider) -> dict[str, Any]:
-    """Arguments of the openai SDK's constructor for an OpenAI-compatible provider."""
-    import openai
-
-    options = dict(provider.sdk_options)
-    if provider.api_key:
-        options.setdefault("api_key", provider.api_key)
-    elif "provider" not in options:
-        if provider.key_env and provider.base_url == type(provider).base_url:
-            message = f"{provider.name} needs a key: set {provider.key_env[0]} or pass api_key="
-            raise errors.MissingKey(message)
-        options["api_key"] = "none"
-        options["default_headers"] = {"Authorization": openai.Omit(), **(options.get("default_headers") or {})}
-    if "provider" not in options:
-        options["base_url"] = provider.base_url
-    return options
+def check_headers(headers: Mapping[str, Any], provider: str) -> None:
+    """Refuse what HTTP cannot carry here: the libraries' own errors would quote the value, which may be a key."""
+    for name, value in headers.items():
+        if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+            message = f"the header {name!r} for {provider} has a character that HTTP does not allow (a line break?)"
+            raise errors.InvalidRequest(message)
 
 
 def default_sender(provider: Provider) -> Sender:
     """Make the sender of an OpenAI-compatible provider that has none of its own."""
-    import openai
-
-    return sdk_sender(provider.client or openai.OpenAI(**_openai_options(provider)))
+    if provider.client is not None:
+        return sdk_sender(provider.client)
+    options, keyless, lacking = _openai_options(provider)
+    return _SdkSender(_own(openai.OpenAI(**options), provider), keyless=keyless, lacking=lacking)
 
 
 def default_async_sender(provider: Provider) -> AsyncSender:
     """`default_sender` for the asynchronous side."""
-    import openai
-
-    return async_sdk_sender(provider.async_client or openai.AsyncOpenAI(**_openai_options(provider)))
-
-
-def function_sender(function: Callable[[Call, Wire], Json]) -> Sender:
-    """Send to a Python function, which returns the vendor's JSON: for in-process engines and tests."""
-    return _FunctionSender(function)
+    if provider.async_client is not None:
+        return async_sdk_sender(provider.async_client)
+    options, keyless, lacking = _openai_options(provider)
+    return _AsyncSdkSender(_own(openai.AsyncOpenAI(**options), provider), keyless=keyless, lacking=lacking)
 
 
-class _FunctionSender:
-    def __init__(self, function: Callable[[Call, Wire], Json]) -> None:
-        self.function = function
+def _openai_options(provider: Provider) -> tuple[dict[str, Any], bool, str]:
+    """Arguments of the openai SDK's constructor; whether they lack a key, and what to say if one is needed."""
+    options = dict(provider.sdk_options)
+    if "provider" in options:
+        return options, False, ""
+    options["base_url"] = provider.base_url
+    keyless = not (provider.api_key or options.keys() & _CREDENTIALS)
+    lacking = ""
+    if keyless:
+        # The SDK insists on a key; this one is never sent.
+        options["api_key"] = "none"
+        if provider.key_env and provider.base_url == type(provider).base_url:
+            lacking = f"{provider.name} needs a key: set {provider.key_env[0]} or pass api_key="
+    elif provider.api_key:
+        check_headers({"authorization": provider.api_key}, provider.name)
+        options["api_key"] = provider.api_key
+    if not _is_openai(provider):
+        # What the environment says about OpenAI is no other provider's business.
+        strange = [line.partition(":")[0].strip() for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")]
+        options["default_headers"] = {**dict.fromkeys(strange, openai.Omit()), **(options.get("default_headers") or {})}
+        options["admin_api_key"] = ""
+    return options, keyless, lacking
 
-    def send(self, call: Call, wire: Wire) -> Reply:
-        return Reply(200, {"content-type": "application/json"}, encode_json(self.function(call, wire)))
 
-    def close(self) -> None:
-        """A function holds nothing."""
+def _is_openai(provider: Provider) -> bool:
+    return type(provider).name == "openai"
+
+
+def _own(client: Any, provider: Provider) -> Any:
+    """Take from the client what the SDK read in OpenAI's environment variables for another provider."""
+    if not _is_openai(provider):
+        client.organization = provider.sdk_options.get("organization")
+        client.project = provider.sdk_options.get("project")
+    return client

@@ -9,22 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import openai
 
 from dragoman.core.codec import decode_json, encode_json
-from dragoman.core.dispatch import CallOptions, Dispatcher, check_policy
 from dragoman.core.driver import AsyncDriver, Driver
 from dragoman.core.errors import InvalidRequest, httpx, request_id
-from dragoman.core.exchange import Exchange
-from dragoman.core.hooks import Hooks
-from dragoman.core.plugins import plugins
-from dragoman.core.provider import Json, OnUnsupported, Provider
-from dragoman.core.routing import Router
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+
+    from dragoman.core.dispatch import CallOptions, Dispatcher
+    from dragoman.core.exchange import Exchange
+    from dragoman.core.provider import Json
 
 log = logging.getLogger("dragoman")
 
@@ -230,80 +230,6 @@ class _AsyncBytes(httpx.AsyncByteStream):  # type: ignore[misc]  # as above
         await self.items.aclose()  # type: ignore[attr-defined]  # the driver gives generators
 
 
-class _Copyable:
-    """An HTTP client that a configuration may hold: a deep copy of it is itself."""
-
-    def __deepcopy__(self, memo: object) -> Any:
-        return self
-
-
-class _DoorClient(_Copyable, httpx.Client):  # type: ignore[misc]  # as above
-    pass
-
-
-class _AsyncDoorClient(_Copyable, httpx.AsyncClient):  # type: ignore[misc]  # as above
-    pass
-
-
-def http_client(
-    *,
-    default_provider: str = "openai",
-    providers: Iterable[Provider] = (),
-    aliases: Mapping[str, str] | None = None,
-    on_unsupported: OnUnsupported = "raise",
-    max_retries: int | None = None,
-) -> Any:
-    """Make an HTTP client for `openai.OpenAI(http_client=…)`: every provider, without a server.
-
-    It belongs to the HTTP library of the installed openai: `httpx2.Client` for openai 3, `httpx.Client` for
-    openai 2. The outer client's own key and address are not used: models with a provider's prefix go to that
-    provider with its own key, the others to `default_provider`.
-    """
-    router = make_router(default_provider=default_provider, providers=providers, aliases=aliases)
-    options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))
-    return door(Transport(make_dispatcher(router), options))
-
-
-def async_http_client(
-    *,
-    default_provider: str = "openai",
-    providers: Iterable[Provider] = (),
-    aliases: Mapping[str, str] | None = None,
-    on_unsupported: OnUnsupported = "raise",
-    max_retries: int | None = None,
-) -> Any:
-    """Make an HTTP client for `openai.AsyncOpenAI(http_client=…)`; see `http_client`."""
-    router = make_router(default_provider=default_provider, providers=providers, aliases=aliases)
-    options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))
-    return async_door(AsyncTransport(make_dispatcher(router), options))
-
-
-def door(transport: Transport) -> Any:
-    """Wrap a transport in a client; proxies of the environment are not for requests that stay inside."""
-    return _DoorClient(transport=transport, trust_env=False)
-
-
-def async_door(transport: AsyncTransport) -> Any:
-    """`door` for the asynchronous side."""
-    return _AsyncDoorClient(transport=transport, trust_env=False)
-
-
-def make_router(
-    *,
-    default_provider: str,
-    default_options: Mapping[str, Any] | None = None,
-    providers: Iterable[Provider] = (),
-    aliases: Mapping[str, str] | None = None,
-) -> Router:
-    """Make a router over the plugins of this process."""
-    return Router(plugins(), default_provider, dict(default_options or {}), tuple(providers), dict(aliases or {}))
-
-
-def make_dispatcher(router: Router) -> Dispatcher:
-    """Make a dispatcher with the hooks of this process; this is when hook plugins are loaded."""
-    return Dispatcher(router, Hooks(router.plugins.hooks))
-
-
 def reply_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers of the vendor's reply that stay true of what is handed on."""
     kept = {name.lower(): value for name, value in headers.items() if name.lower() not in _WIRE_HEADERS}
@@ -319,5 +245,6 @@ def _object(content: bytes) -> Json:
         message = f"the request body is not JSON: {exception}"
         raise InvalidRequest(message) from exception
     if not isinstance(body, dict):
-        raise InvalidRequest("the request body must be a JSON object")
+        msg = "the request body must be a JSON object"
+        raise InvalidRequest(msg)
     return body

@@ -62,10 +62,11 @@ class ModelFacts:
 
 
 def facts_of(model: str, overrides: Mapping[str, Any] | None = None) -> ModelFacts:
-    """Return the facts of a model by its id, in any platform's spelling (`us.anthropic.claude-…-v1:0`, `claude-…@date`).
+    """Return the facts of a model by its id, in any platform's spelling.
 
-    A Claude id that the table does not know is taken for a new model, with a warning. Ids without
-    `claude-` in them belong to other servers: nothing is refused there on the vendor's behalf.
+    Dates and versions (`us.anthropic.claude-…-20250929-v1:0`, `claude-…@20250929`) do not matter. A Claude id that
+    the table does not know is taken for a new model, with a warning. Ids without `claude-` in them belong to other
+    servers: nothing is refused there on the vendor's behalf.
     `overrides` are fields of `ModelFacts` that win over the table.
     """
     facts, newer_than_table = _known_facts(model)
@@ -97,7 +98,9 @@ def _known_facts(model: str) -> tuple[ModelFacts, str]:
     row = _row_of(family)
     known = {field.name for field in fields(ModelFacts)}
     entries = (row or _rows()[0]).items()
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in entries if key in known}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in entries if key in known
+    }
     return ModelFacts(claude=True, **values), "" if row else family
 
 
@@ -131,19 +134,19 @@ def merge_capabilities(facts: ModelFacts, entry: Json) -> ModelFacts:
         found["max_output"] = entry["max_tokens"]
     capabilities = entry.get("capabilities") or {}
     types = (capabilities.get("thinking") or {}).get("types") or {}
-    for field, supported in (
-        ("adaptive", _supported(types.get("adaptive"))),
-        ("budgets", _supported(types.get("enabled"))),
-        ("structured_output", _supported(capabilities.get("structured_outputs"))),
-    ):
-        if supported is not None:
-            found[field] = supported
-    if _supported(types.get("disabled")) is not None:
+    said = {
+        "adaptive": _supported(types.get("adaptive")),
+        "budgets": _supported(types.get("enabled")),
+        "structured_output": _supported(capabilities.get("structured_outputs")),
+    }
+    found |= {name: supported for name, supported in said.items() if supported is not None}
+    disabled = _supported(types.get("disabled"))
+    if disabled is not None:
         between = "between_tools" if _supported(types.get("between_tools")) else "no"
-        found["disabled"] = "yes" if _supported(types["disabled"]) else between
-    effort = capabilities.get("effort")
+        found["disabled"] = "yes" if disabled else between
+    effort = capabilities.get("effort") or {}
     if _supported(effort) is not None:
-        found["effort"] = tuple(level for level in EFFORTS if _supported(effort.get(level))) if effort["supported"] else ()
+        found["effort"] = tuple(level for level in EFFORTS if effort["supported"] and _supported(effort.get(level)))
     return replace(facts, **found)
 
 

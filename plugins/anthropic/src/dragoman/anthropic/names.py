@@ -117,5 +117,7 @@ def _free_name(name: str, taken: set[str]) -> str:
     readable = _INVALID.sub("_", name)[:100]
     # One length of digest is enough in practice; the longer ones are for names made to collide.
     return next(
-        free for length in range(8, len(digest)) if (free := f"{readable or 'tool'}_{digest[:length]}"[:128]) not in taken
+        free
+        for length in range(8, len(digest))
+        if (free := f"{readable or 'tool'}_{digest[:length]}"[:128]) not in taken
     )

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from dragoman.anthropic.formats import answer_tool
 from dragoman.anthropic.names import custom_tools, original_names, wrapped_tools
+from dragoman.anthropic.schemas import WRAP_KEY, must_wrap
 from dragoman.core import Call, Json, pack, warn_once
 
 _FINISH_REASONS = {
@@ -33,19 +35,19 @@ _VISIBLE = frozenset({"id", "type", "role", "content"})
 
 def decode_message(call: Call, body: Json) -> Json:
     """Turn a whole Message into a `chat.completion`; raises LookupError or TypeError if it is none."""
-    blocks = body["content"] or []
-    tools = Tools(call.request)
+    tools = Tools(call)
+    blocks = [tools.decode_answer(block) for block in body["content"] or ()]
     calls = [tools.decode_call(block) for block in blocks if is_client_call(block)]
-    message = {"role": "assistant", "content": decode_text(blocks), "refusal": decode_refusal(body)}
-    optional = {
+    message: Json = {"role": "assistant", "content": decode_text(blocks), "refusal": decode_refusal(body)}
+    optional: Json = {
         "annotations": decode_annotations(blocks),
         "tool_calls": calls,
         "reasoning_content": decode_reasoning(blocks),
     }
     message.update({key: value for key, value in optional.items() if value})
-    message["extra_content"] = decode_carry(body, message)
+    message["extra_content"] = decode_carry(body, message, blocks)
     finish_reason = decode_stop_reason(call, body.get("stop_reason"), calls=bool(calls))
-    completion = {
+    completion: Json = {
         "id": body.get("id") or call.id,
         "object": "chat.completion",
         "created": call.created,
@@ -144,10 +146,10 @@ def _sum(counts: list[Json], key: str) -> int:
     return sum(count.get(key) or 0 for count in counts)
 
 
-def decode_carry(body: Json, message: Json) -> Json:
+def decode_carry(body: Json, message: Json, blocks: list[Json]) -> Json:
     """Make the `extra_content`: everything of the Message that `message` cannot show, and the blocks as they are."""
     rest = {key: value for key, value in body.items() if key not in _VISIBLE and value is not None}
-    return pack(message, "anthropic", {**rest, "v": 1, "blocks": body["content"] or []})
+    return pack(message, "anthropic", {**rest, "v": 1, "blocks": blocks})
 
 
 def is_client_call(block: Json) -> bool:
@@ -158,10 +160,26 @@ def is_client_call(block: Json) -> bool:
 class Tools:
     """How the tools of one request were renamed and reshaped on their way to Anthropic; undoes it."""
 
-    def __init__(self, request: Json) -> None:
-        self._original = original_names(request)
-        self._wrapped = wrapped_tools(request)
-        self._custom = custom_tools(request)
+    def __init__(self, call: Call) -> None:
+        self._original = original_names(call.request)
+        self._wrapped = wrapped_tools(call.request)
+        self._custom = custom_tools(call.request)
+        self._answer = answer_tool(call)
+        if self._answer and must_wrap(call.request["response_format"]["json_schema"]["schema"]):
+            self._wrapped |= {self._answer}
+
+    def is_answer(self, block: Json) -> bool:
+        """Whether this is the call that stands in for an answer in a given format."""
+        return self._answer is not None and block["type"] == "tool_use" and block["name"] == self._answer
+
+    def decode_answer(self, block: Json) -> Json:
+        """Turn the call that stands in for the answer into text; other blocks come back as they are.
+
+        Also in the carry: a call without a result could not be sent back.
+        """
+        if not self.is_answer(block):
+            return block
+        return {"type": "text", "text": self.decode_input(block["name"], block.get("input") or {})}
 
     def decode_name(self, name: str) -> str:
         """Return the caller's own name of a tool."""
@@ -179,8 +197,8 @@ class Tools:
         """Turn the `input` of a call into the text that OpenAI has for it."""
         if name in self._custom and isinstance(value.get("input"), str):
             return str(value["input"])
-        if name in self._wrapped and set(value) == {"value"}:
-            value = value["value"]
+        if name in self._wrapped and set(value) == {WRAP_KEY}:
+            value = value[WRAP_KEY]
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
     def decode_call(self, block: Json) -> Json:

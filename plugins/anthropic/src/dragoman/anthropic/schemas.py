@@ -8,6 +8,7 @@ enforces (strict tools, structured outputs) are a subset of JSON Schema
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _ENFORCED = frozenset(
         "format",
         "items",
         "minItems",
+        "pattern",
         "properties",
         "required",
         "title",
@@ -48,6 +50,10 @@ _ENFORCED = frozenset(
 _FORMATS = frozenset(
     {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"},
 )
+#: Keywords that constrain nothing. The API does not know them; in a description the model can read them.
+_ANNOTATIONS = frozenset({"$comment", "$id", "deprecated", "example", "examples", "readOnly", "writeOnly"})
+#: Lookaround, flags, back references, word boundaries and Unicode classes are outside the API's regular expressions.
+_REFUSED_PATTERN = re.compile(r"\(\?(?!:)|\\[1-9bBAzZpPkG]")
 
 
 def map_schema(schema: Any, change: Callable[[Json], Json]) -> Any:
@@ -103,7 +109,9 @@ def inline_root(schema: Json) -> Json:
 def is_object_schema(schema: Json) -> bool:
     """Whether a (modern, inlined) schema can be an `input_schema` or an output format as it stands."""
     return (
-        schema.get("type", "object") == "object" and "$ref" not in schema and not any(key in schema for key in COMBINATORS)
+        schema.get("type", "object") == "object"
+        and "$ref" not in schema
+        and not any(key in schema for key in COMBINATORS)
     )
 
 
@@ -136,17 +144,33 @@ def wrap_schema(schema: Json) -> Json:
 
 
 def closed_schema(schema: Json) -> Json:
-    """Say `additionalProperties: false` where nothing was said, as the API demands.
+    """Say `additionalProperties: false` where nothing was said, as the API demands; annotations become description.
 
     What conforms to the result conforms to the original too, so nothing is lost.
     """
 
     def change(found: Json) -> Json:
-        is_object = found.get("type") == "object" or "properties" in found
-        return {**found, "additionalProperties": False} if is_object and "additionalProperties" not in found else found
+        closed = _described(found, [key for key in found if key in _ANNOTATIONS])
+        if (found.get("type") == "object" or "properties" in found) and "additionalProperties" not in found:
+            closed["additionalProperties"] = False
+        return closed
 
     result: Json = map_schema(schema, change)
     return result
+
+
+def _described(schema: Json, keys: list[str]) -> Json:
+    """Move keywords into the description."""
+    kept = {key: value for key, value in schema.items() if key not in keys}
+    if keys:
+        words = f"({', '.join(f'{key}: {schema[key]}' for key in keys)})"
+        kept["description"] = f"{schema['description']} {words}" if schema.get("description") else words
+    return kept
+
+
+def enforceable_pattern(pattern: object) -> bool:
+    """Whether the API can enforce a regular expression."""
+    return isinstance(pattern, str) and not _REFUSED_PATTERN.search(pattern)
 
 
 def unenforceable(schema: Json) -> list[str]:
@@ -164,14 +188,16 @@ def unenforceable(schema: Json) -> list[str]:
 
 
 def _problems_of(schema: Json) -> list[str]:
-    problems = [key for key in schema if key not in _ENFORCED]
-    if schema.get("additionalProperties") not in (None, False):
-        problems.append("additionalProperties")
-    if schema.get("minItems") not in (None, 0, 1):
-        problems.append("minItems")
-    if "format" in schema and schema["format"] not in _FORMATS:
-        problems.append("format")
-    return problems
+    enum = schema.get("enum")
+    checks = {
+        "additionalProperties": schema.get("additionalProperties") in (None, False),
+        "allOf": not any("$ref" in part for part in schema.get("allOf") or () if isinstance(part, dict)),
+        "enum": not isinstance(enum, list) or not any(isinstance(value, (dict, list)) for value in enum),
+        "format": "format" not in schema or schema["format"] in _FORMATS,
+        "minItems": schema.get("minItems") in (None, 0, 1),
+        "pattern": "pattern" not in schema or enforceable_pattern(schema["pattern"]),
+    }
+    return [key for key in schema if key not in _ENFORCED] + [key for key, fine in checks.items() if not fine]
 
 
 def _is_recursive(schema: Json) -> bool:
@@ -179,9 +205,9 @@ def _is_recursive(schema: Json) -> bool:
     definitions = schema.get("$defs") or {}
     edges = {f"#/$defs/{name}": _refs_in(inner) for name, inner in definitions.items()}
     edges["#"] = _refs_in({key: value for key, value in schema.items() if key != "$defs"})
-    for start in edges:
+    for start, refs in edges.items():
         seen: set[str] = set()
-        queue = list(edges[start])
+        queue = list(refs)
         while queue:
             ref = queue.pop()
             if ref == start:
@@ -207,19 +233,16 @@ def _refs_in(schema: Any) -> set[str]:
 def described_schema(schema: Json) -> Json:
     """Move what the API cannot enforce into the descriptions, where the model can still read it.
 
-    Recursion has no such place: a recursive schema stays recursive.
+    Recursion and references inside `allOf` have no such place and stay as they are.
     """
 
     def change(found: Json) -> Json:
-        problems = [key for key in dict.fromkeys(_problems_of(found)) if key != "oneOf"]
-        kept = {key: value for key, value in found.items() if key not in problems and key != "oneOf"}
-        if "oneOf" in found:
-            kept["anyOf"] = [*kept.get("anyOf", ()), *found["oneOf"]]
+        problems = [key for key in _problems_of(found) if key not in {"allOf", "oneOf"}]
+        kept = _described(found, problems)
         if "additionalProperties" in problems:
             kept["additionalProperties"] = False
-        if problems:
-            words = ", ".join(f"{key}: {found[key]}" for key in problems)
-            kept["description"] = f"{found['description']} ({words})" if found.get("description") else f"({words})"
+        if "oneOf" in kept:
+            kept["anyOf"] = [*kept.get("anyOf", ()), *kept.pop("oneOf")]
         return kept
 
     result: Json = map_schema(schema, change)

@@ -7,9 +7,8 @@ the way, so that the chunk with the `finish_reason` carries the same `extra_cont
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,6 +26,9 @@ from dragoman.anthropic.response import (
 )
 from dragoman.core import Call, Chunks, Event, Json, StreamCutError, VendorError, warn_once
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 _decode = msgspec.json.Decoder().decode
 
 
@@ -40,6 +42,8 @@ class _Block:
     call: int | None = None
     name: str = ""
     reshaped: bool = False
+    #: The input that stood in the start, if the block is a call that stands in for the answer's text.
+    answer: Json | None = None
     open: bool = True
 
     def add(self, key: str, piece: str) -> None:
@@ -59,7 +63,7 @@ class MessageDecoder:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._chunks = Chunks(call)
-        self._tools = Tools(call.request)
+        self._tools = Tools(call)
         self._message: Json = {}
         self._blocks: dict[int, _Block] = {}
         self._calls: list[tuple[str, str, list[str]]] = []
@@ -116,6 +120,10 @@ class MessageDecoder:
             chunks += self._say(raw.get("text"))
         elif raw["type"] == "thinking":
             chunks += self._think(block, raw.get("thinking"))
+        elif self._tools.is_answer(raw):
+            block.name = raw["name"]
+            block.reshaped = self._tools.is_reshaped(block.name)
+            block.raw, block.answer = {"type": "text", "text": ""}, raw.get("input") or {}
         elif is_client_call(raw):
             block.call = self._chunks.tool_calls
             block.name = self._tools.decode_name(raw["name"])
@@ -167,6 +175,10 @@ class MessageDecoder:
         return [self._chunks.delta(reasoning_content=gap + text)]
 
     def _argue(self, block: _Block, text: str) -> list[Json]:
+        """Send some of a call's arguments; of the call that stands in for the answer, as text."""
+        if block.answer is not None:
+            block.add("text", text)
+            return self._say(text)
         if block.call is None or not text:
             return []
         _, name, fragments = self._calls[block.call]
@@ -182,17 +194,22 @@ class MessageDecoder:
         if not block.open:
             return []
         block.open = False
+        chunks = self._close_input(block)
         for key in ("text", "thinking"):
             if key in block.pieces:
                 block.raw[key] = (block.raw.get(key) or "") + block.joined(key)
+        return chunks
+
+    def _close_input(self, block: _Block) -> list[Json]:
         written = block.joined("input")
         if not written.strip():
             # The whole input may stand in the start; a call without any still needs JSON.
-            whole = block.raw.get("input") or {}
+            whole = block.answer or block.raw.get("input") or {}
             return self._argue(block, self._tools.decode_input(block.name, whole))
         value = _parse(written)
-        # An input that is no object cannot be sent back as it is; the request side writes the same.
-        block.raw["input"] = {"INVALID_JSON": written} if value is None else value
+        if block.answer is None:
+            # An input that is no object cannot be sent back as it is; the request side writes the same.
+            block.raw["input"] = {"INVALID_JSON": written} if value is None else value
         if not block.reshaped:
             return []
         return self._argue(block, written if value is None else self._tools.decode_input(block.name, value))
@@ -220,7 +237,7 @@ class MessageDecoder:
         if refusal:
             chunks.append(self._chunks.delta(refusal=refusal))
         visible = {"content": decode_text(message["content"]), "refusal": refusal, "tool_calls": calls}
-        extra: Json = {"extra_content": decode_carry(message, visible)}
+        extra: Json = {"extra_content": decode_carry(message, visible, message["content"])}
         annotations = decode_annotations(message["content"])
         if annotations:
             extra["annotations"] = annotations

@@ -1,0 +1,5 @@
+"""`python -m dragoman`."""
+
+from dragoman.core.cli import main
+
+main()

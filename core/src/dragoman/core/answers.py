@@ -1,0 +1,85 @@
+"""OpenAI's JSON -> the SDK's own objects: completions, chunks, and streams that close the provider's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import openai
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic import ValidationError
+
+from dragoman.core.errors import a_request, httpx, request_id
+from dragoman.core.exchange import CHAT, Exchange
+from dragoman.core.transport import reply_headers
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from dragoman.core.provider import Json
+
+
+def completion(body: Json, exchange: Exchange) -> ChatCompletion:
+    """Make the SDK's object of a whole answer."""
+    try:
+        made = ChatCompletion.model_validate(body)
+    except ValidationError:
+        # A value that the SDK's types do not know yet: its own lenient way, which is slower.
+        made = ChatCompletion.construct(**body)
+    made._request_id = request_id(exchange.headers)  # noqa: SLF001 (where the SDK itself puts it)
+    return made
+
+
+def _chunk(chunk: Json) -> ChatCompletionChunk:
+    try:
+        return ChatCompletionChunk.model_validate(chunk)
+    except ValidationError:
+        return ChatCompletionChunk.construct(**chunk)
+
+
+class ChunkStream(openai.Stream[ChatCompletionChunk]):
+    """The SDK's stream over chunks that are here already; closing its response closes the provider's."""
+
+    def __init__(self, chunks: Iterator[Json], exchange: Exchange) -> None:
+        self.response = _response(exchange, _Closing(chunks))
+        self._iterator = map(_chunk, chunks)
+
+
+class AsyncChunkStream(openai.AsyncStream[ChatCompletionChunk]):
+    """`ChunkStream` for the asynchronous side."""
+
+    def __init__(self, chunks: AsyncIterator[Json], exchange: Exchange) -> None:
+        self.response = _response(exchange, _AsyncClosing(chunks))
+        self._iterator = _amap(chunks)
+
+
+async def _amap(chunks: AsyncIterator[Json]) -> AsyncIterator[ChatCompletionChunk]:
+    async for chunk in chunks:
+        yield _chunk(chunk)
+
+
+class _Closing(httpx.SyncByteStream):  # type: ignore[misc]  # the library is chosen at run time
+    def __init__(self, chunks: Any) -> None:
+        self.chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+    def close(self) -> None:
+        self.chunks.close()
+
+
+class _AsyncClosing(httpx.AsyncByteStream):  # type: ignore[misc]  # as above
+    def __init__(self, chunks: Any) -> None:
+        self.chunks = chunks
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in ():
+            yield piece
+
+    async def aclose(self) -> None:
+        await self.chunks.aclose()
+
+
+def _response(exchange: Exchange, stream: Any) -> Any:
+    headers = reply_headers(exchange.headers)
+    return httpx.Response(200, headers=headers, stream=stream, request=a_request(CHAT))

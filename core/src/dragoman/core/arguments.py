@@ -1,0 +1,91 @@
+"""The keyword arguments of the SDK's methods -> OpenAI's JSON, and what the SDK itself would refuse."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import openai
+from openai.resources.chat.completions import Completions
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from dragoman.core.provider import Timeout
+
+_RAW_RESPONSE = "x-stainless-raw-response"
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+@cache
+def _parameters() -> frozenset[str]:
+    return frozenset(inspect.signature(Completions.create).parameters) - {"self"}
+
+
+def check_arguments(params: Mapping[str, Any]) -> None:
+    """Refuse what the SDK's own `create` refuses. Raises TypeError."""
+    unknown = params.keys() - _parameters()
+    if unknown:
+        message = (
+            f"create() got an unexpected keyword argument {min(unknown)!r}; vendor's own parameters go in extra_body"
+        )
+        raise TypeError(message)
+    response_format = params.get("response_format")
+    if inspect.isclass(response_format) and issubclass(response_format, BaseModel):
+        message = "a model class as response_format needs chat.completions.parse() instead of create()"
+        raise TypeError(message)
+
+
+def wants_raw_response(params: Mapping[str, Any]) -> bool:
+    """Whether `with_raw_response` or `with_streaming_response` made the call: then the SDK needs an HTTP response."""
+    return any(name.lower() == _RAW_RESPONSE for name in params.get("extra_headers") or ())
+
+
+def is_omitted(value: Any) -> bool:
+    """Whether the SDK would leave the argument out."""
+    return isinstance(value, openai.NotGiven | openai.Omit)
+
+
+def given_headers(headers: Mapping[str, Any]) -> dict[str, str]:
+    """Leave out what steers the SDK itself."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if not is_omitted(value) and not name.lower().startswith("x-stainless-")
+    }
+
+
+def plain_timeout(timeout: Any) -> Timeout:
+    """Seconds, or seconds per phase where the HTTP library's own `Timeout` was given."""
+    if timeout is None or isinstance(timeout, int | float):
+        return timeout
+    parts: dict[str, float | None] = timeout.as_dict()
+    return parts
+
+
+def keep_extra_body_apart(options: Any) -> Any:
+    """Keep the caller's own keys from being taken for OpenAI's on the HTTP road."""
+    if options.extra_json:
+        options.extra_json = {"extra_body": dict(options.extra_json)}
+    return options
+
+
+def plain_request(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Copy the arguments as plain JSON types, without the omitted ones."""
+    return {name: plain(value) for name, value in params.items() if not is_omitted(value)}
+
+
+def plain(value: Any) -> Any:
+    """Copy a request's value as plain JSON types; the SDK's objects (an answer's message, say) become dicts."""
+    if type(value) in _SCALARS:
+        return value
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items() if not is_omitted(item)}
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_unset=True)
+    if isinstance(value, str | int | float):
+        return value
+    if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
+        return [plain(item) for item in value]
+    return value

@@ -1,0 +1,71 @@
+"""A stream's chunks -> the whole answer, for hooks that want to see it when the call has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dragoman.core.provider import Json
+
+
+class Assembly:
+    """Takes chunks one by one; `completion` is what the answer would have been without streaming."""
+
+    def __init__(self) -> None:
+        self._head: Json = {}
+        self._choices: dict[int, Json] = {}
+
+    def add(self, chunk: Json) -> None:
+        """Take one chunk; it is not kept."""
+        self._head.update({key: value for key, value in chunk.items() if key != "choices" and value is not None})
+        for piece in chunk.get("choices") or ():
+            index = piece.get("index", 0)
+            choice = self._choices.setdefault(index, {"index": index, "message": {}, "finish_reason": None})
+            _merge(choice["message"], piece.get("delta") or {})
+            if piece.get("logprobs"):
+                _merge(choice.setdefault("logprobs", {}), piece["logprobs"])
+            choice["finish_reason"] = piece.get("finish_reason") or choice["finish_reason"]
+
+    def completion(self) -> Json:
+        """Return the answer so far, as a `chat.completion`."""
+        choices = [self._choices[index] for index in sorted(self._choices)]
+        for choice in choices:
+            for call in choice["message"].get("tool_calls") or ():
+                call.pop("index", None)
+        return {**self._head, "object": "chat.completion", "choices": choices}
+
+
+#: Texts that say what something is; a second one replaces the first.
+_NAMES = frozenset({"id", "name", "role", "type"})
+
+
+def _merge(whole: Json, delta: Json) -> None:
+    for key, value in delta.items():
+        known = whole.get(key)
+        if known is None:
+            whole[key] = _copy(value)
+        elif isinstance(known, str) and isinstance(value, str) and key not in _NAMES:
+            whole[key] = known + value
+        elif isinstance(known, dict) and isinstance(value, dict):
+            _merge(known, value)
+        elif isinstance(known, list) and isinstance(value, list):
+            _merge_list(known, value)
+        elif value is not None:
+            whole[key] = value
+
+
+def _merge_list(known: list[Any], items: list[Any]) -> None:
+    """Items with an index continue the one that has it; others follow."""
+    for item in items:
+        index = item.get("index") if isinstance(item, dict) else None
+        same = [other for other in known if index is not None and other.get("index") == index]
+        if same:
+            _merge(same[0], item)
+        else:
+            known.append(_copy(item))
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value

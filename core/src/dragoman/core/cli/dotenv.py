@@ -1,0 +1,56 @@
+r"""The file `.env` of the current folder: keys for the command line, without exporting them everywhere.
+
+One `NAME=value` per line, an `export` before it or not. In single quotes a value is taken as it is, in double
+quotes `\n`, `\t`, `\"` and `\\` mean what they mean in C; a bare value ends at a `#` that follows a space.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import click
+
+_LINE = re.compile(
+    r"""\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*
+        (?:'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|(?P<bare>(?!['"]).*?))
+        (?:(?<=\s)\#.*|\s+\#.*)?\s*""",
+    re.VERBOSE,
+)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+
+
+def parse_dotenv(text: str) -> tuple[dict[str, str], list[int]]:
+    """Return the names with their values, and the numbers of the lines that cannot be read."""
+    values: dict[str, str] = {}
+    unreadable: list[int] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.fullmatch(line)
+        if match is None:
+            unreadable.append(number)
+        elif match["double"] is not None:
+            values[match["name"]] = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), match["double"])
+        else:
+            values[match["name"]] = match["single"] if match["single"] is not None else match["bare"]
+    return values, unreadable
+
+
+def load_dotenv() -> None:
+    """Set what `.env` names and the environment does not; what cannot be read is reported by its line number."""
+    path = Path(".env")
+    if not path.is_file():
+        return
+    try:
+        values, unreadable = parse_dotenv(path.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        click.echo(f"dragoman: warning: .env cannot be read: {type(error).__name__}", err=True)
+        return
+    for number in unreadable:
+        # The line itself may hold a key.
+        click.echo(f"dragoman: warning: line {number} of .env is not NAME=value; it is left out", err=True)
+    for name, value in values.items():
+        if "\0" not in value:
+            os.environ.setdefault(name, value)

@@ -1,0 +1,80 @@
+"""Errors for people: one line on stderr, and an exit code for scripts."""
+
+from __future__ import annotations
+
+import os
+import re
+import traceback
+
+import click
+
+OK, FAULT, USAGE, AUTH, RATE_LIMIT, PROVIDER, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
+
+#: The most special class in an exception's family decides. By name, since importing openai takes a second.
+_CODES = {
+    "MissingKey": AUTH,
+    "AuthenticationError": AUTH,
+    "PermissionDeniedError": AUTH,
+    "RateLimitError": RATE_LIMIT,
+    "DragomanError": USAGE,
+    "OpenAIError": PROVIDER,
+    "ClickException": USAGE,
+    "Abort": INTERRUPTED,
+    "KeyboardInterrupt": INTERRUPTED,
+}
+_SECRET_NAME = re.compile(r"(?i)(key|token|secret|password)$")
+#: Shorter values are more likely to be words of the message than secrets.
+_SECRET_LENGTH = 8
+
+
+class ProviderFailure(click.ClickException):
+    """The provider answered, but not with anything to go on with."""
+
+    exit_code = PROVIDER
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the program's exit code for an exception."""
+    if isinstance(error, click.ClickException):
+        return error.exit_code if error.exit_code != FAULT else USAGE
+    names = (cls.__name__ for cls in type(error).__mro__)
+    return next((_CODES[name] for name in names if name in _CODES), FAULT)
+
+
+def describe(error: BaseException) -> str:
+    """Say what happened in one line, without anybody's key."""
+    if isinstance(error, click.ClickException):
+        text = error.format_message()
+        context = getattr(error, "ctx", None)
+        if context is not None:
+            text += f" ('{context.command_path} --help' tells more)"
+    else:
+        text = str(error)
+        status, request = getattr(error, "status_code", None), getattr(error, "request_id", None)
+        facts = [f"HTTP {status}" if status else "", f"request {request}" if request else ""]
+        if any(facts):
+            text += f" ({', '.join(filter(None, facts))})"
+        if exit_code(error) == FAULT:
+            text = f"internal error: {type(error).__name__}: {text} (--debug shows where)"
+    return redact(" ".join(text.split()) or type(error).__name__)
+
+
+def report(error: BaseException, *, debug: bool) -> int:
+    """Print an error to stderr and return the exit code for it."""
+    code = exit_code(error)
+    if debug:
+        click.echo(redact("".join(traceback.format_exception(error))), err=True, nl=False)
+    if code == INTERRUPTED:
+        # The cursor stands behind the terminal's "^C".
+        click.echo(err=True)
+    else:
+        click.echo(f"dragoman: {describe(error)}", err=True)
+    return code
+
+
+def redact(text: str) -> str:
+    """Put the name of the environment variable in the place of every secret that a server echoed."""
+    for name, value in os.environ.items():
+        if _SECRET_NAME.search(name) and len(value) >= _SECRET_LENGTH:
+            text = text.replace(value, f"[{name}]")
+    return text

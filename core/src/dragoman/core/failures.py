@@ -1,0 +1,91 @@
+"""What went wrong while a call was made -> the exception that the caller sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from dragoman.core import errors
+from dragoman.core.framing import FramingError
+from dragoman.core.provider import StreamCutError, VendorError
+
+if TYPE_CHECKING:
+    from dragoman.core.provider import AsyncReply, Call, Json, Reply
+
+#: Where the call was: making the wire, sending it, reading the reply.
+Phase = Literal["encoding", "sending", "decoding"]
+
+#: What Python raises for data of another shape than the code expects.
+_WRONG_SHAPE = (LookupError, TypeError, AttributeError, ValueError, RecursionError)
+
+
+def failure_of(exception: BaseException, call: Call, phase: Phase, response: Any) -> BaseException:
+    """Make the exception for whatever was raised during a call; its cause is kept."""
+    path, name = call.endpoint, call.provider
+    if isinstance(exception, errors.openai.OpenAIError | Warning) or not isinstance(exception, Exception):
+        return exception
+    if isinstance(exception, VendorError):
+        failure: BaseException = errors.stream_error(exception.error, exception.status, path=path)
+    elif isinstance(exception, StreamCutError):
+        message = f"{name}: {exception}; what was delivered before is intact, but the answer is not whole"
+        failure = errors.connection_error(message, path=path)
+    elif isinstance(exception, FramingError) or (phase == "decoding" and isinstance(exception, _WRONG_SHAPE)):
+        message = f"{name} sent an answer that cannot be read: {type(exception).__name__}"
+        failure = errors.invalid_reply(message, response=response, body=None, path=path)
+    elif phase == "encoding" and isinstance(exception, _WRONG_SHAPE):
+        # The text of these names keys and types, or quotes a bare number.
+        failure = errors.InvalidRequest(f"the request cannot be sent to {name}: {_tell(exception)}")
+    elif isinstance(exception, ImportError):
+        failure = errors.PluginError(f"{name} needs a package that cannot be imported: {exception}")
+    else:
+        failure = errors.translate(exception, name, path)
+        if failure is exception:
+            failure = errors.connection_error(f"{name}: the call failed: {type(exception).__name__}", path=path)
+    failure.__cause__ = exception.__cause__ or exception
+    return failure
+
+
+def _tell(exception: Exception) -> str:
+    # A KeyError's text is the bare key.
+    missing = isinstance(exception, KeyError)
+    return f"{exception} is missing" if missing else f"{type(exception).__name__}: {exception}"
+
+
+def unreadable(call: Call, how: str, reply: Reply | AsyncReply, body: object) -> Exception:
+    """Report an answer with a good status that is not one."""
+    message = f"{call.provider} answered {how}; is the base URL right?"
+    return errors.invalid_reply(message, response=reply.response, body=body, path=call.endpoint)
+
+
+def no_endpoint(call: Call, offered: frozenset[str]) -> Exception:
+    """Refuse an endpoint that the provider does not have."""
+    message = f"{call.provider} has no {call.endpoint!r} endpoint (it has: {', '.join(sorted(offered))})"
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": "unsupported_endpoint"}
+    return errors.status_error(404, error, path=call.endpoint)
+
+
+def refused(call: Call, reply: Reply | AsyncReply, error: Json) -> Exception:
+    """Report a reply whose status is a failure; `error` is OpenAI's error object."""
+    target = reply.headers.get("location")
+    if reply.status in range(300, 400) and target:
+        error = {
+            **error,
+            "message": f"HTTP {reply.status} points to another address ({target}), which was not followed",
+        }
+    return errors.status_error(
+        reply.status, error, headers=reply.headers, response=reply.response, cause=reply.cause, path=call.endpoint
+    )
+
+
+def reported(error: Json, body: Json) -> VendorError:
+    """Report an error inside an answer of status 200."""
+    return VendorError(error, _status_in(error.get("code"), body.get("error")))
+
+
+def _status_in(code: Any, error: Any) -> int | None:
+    """Some servers put an HTTP status into the error object: as its code, or beside it."""
+    found = [code, *(error.get(key) for key in ("status_code", "status") if isinstance(error, dict))]
+    for value in found:
+        text = str(value)
+        if text.isascii() and text.isdigit() and 400 <= int(text) < 600:  # noqa: PLR2004 (HTTP's error statuses)
+            return int(text)
+    return None

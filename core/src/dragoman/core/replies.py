@@ -1,0 +1,59 @@
+"""A vendor's reply that came whole -> OpenAI's JSON, or the failure that it stands for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dragoman.core.codec import decode_json
+from dragoman.core.failures import refused, reported, unreadable
+
+if TYPE_CHECKING:
+    from dragoman.core.provider import AsyncReply, Call, Json, Provider, Reply
+
+_OK = range(200, 300)
+
+
+def content_type(reply: Reply | AsyncReply) -> str:
+    """Return the type without its parameters; empty if the reply does not say."""
+    return reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def accept(provider: Provider, call: Call, reply: Reply | AsyncReply) -> None:
+    """Raise for a status that is a failure, and for a page where there should be an answer."""
+    if reply.status not in _OK:
+        raise refused(call, reply, provider.decode_error(reply.status, _json_or_text(reply.content)))
+    # A file's own content may well be a page.
+    if content_type(reply) == "text/html" and not call.endpoint.endswith("/content"):
+        raise unreadable(call, "with an HTML page", reply, None)
+
+
+def read_json(call: Call, reply: Reply | AsyncReply, content: bytes) -> Json:
+    """Read a body that must be a JSON object."""
+    try:
+        body = decode_json(content)
+    except ValueError as exception:
+        what = f"a body that is not JSON ({content_type(reply) or 'no content type'})" if content.strip() else "no body"
+        raise unreadable(call, f"with {what}", reply, None) from exception
+    if isinstance(body, list) and call.endpoint == "models":
+        return {"data": body}
+    if not isinstance(body, dict):
+        raise unreadable(call, "with JSON that is not an object", reply, body)
+    return body
+
+
+def read_completion(provider: Provider, call: Call, reply: Reply | AsyncReply, body: Json) -> Json:
+    """Translate a chat completion's answer."""
+    if body.get("error") and not body.get("choices"):
+        # Gateways report errors with status 200 now and then.
+        raise reported(provider.decode_error(200, body), body)
+    response = provider.decode(call, body)
+    if not isinstance(response.get("choices"), list):
+        raise unreadable(call, "without choices", reply, body)
+    return response
+
+
+def _json_or_text(content: bytes) -> Any:
+    try:
+        return decode_json(content)
+    except ValueError:
+        return content.decode("utf-8", "replace")

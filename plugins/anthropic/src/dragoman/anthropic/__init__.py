@@ -1,0 +1,5 @@
+"""dragoman's Anthropic provider."""
+
+from dragoman.anthropic.provider import Anthropic
+
+__all__ = ["Anthropic"]

@@ -1,0 +1,40 @@
+"""Tool call ids: unique in the whole conversation and of Anthropic's alphabet.
+
+`tool_use.id` must match `^[a-zA-Z0-9_-]+$`; ids that begin with `srvtoolu_` belong to server tools
+(https://platform.claude.com/docs/en/api/messages/create). Histories made with other providers have ids such
+as `functions.f:0`, and some servers number the calls of every turn from zero.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+_VALID_ID = re.compile(r"(?!srvtoolu_)[a-zA-Z0-9_-]+")
+_INVALID = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+class CallIds:
+    """Gives out wire ids in the order of the conversation.
+
+    An id depends on what came before it only, so that a longer conversation repeats those of a shorter one.
+    """
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def assign(self, original: str) -> str:
+        """The wire id of the next call: the original if it is valid and new, else one derived from it."""
+        wire = base = original if _VALID_ID.fullmatch(original) else _readable(original)
+        count = 1
+        while wire in self._used:
+            count += 1
+            wire = f"{base}_{count}"
+        self._used.add(wire)
+        return wire
+
+
+def _readable(original: str) -> str:
+    # The digest keeps `a:1` and `a_1` apart; the prefix keeps clear of the server tools' ids.
+    digest = hashlib.sha256(original.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    return f"call_{_INVALID.sub('_', original)[:40]}_{digest}"

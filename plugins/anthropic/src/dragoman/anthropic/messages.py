@@ -1,0 +1,206 @@
+"""OpenAI's list of messages -> Anthropic's `system` and alternating `messages`.
+
+Every placement depends on what came before and on the next turn only. So, where a conversation grows by an
+answer and what follows it, the wire messages of one turn are a prefix of the next one's: caches stay warm and
+thinking blocks that are bound to their transcript stay valid
+(https://platform.claude.com/docs/en/build-with-claude/prompt-caching).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dragoman.anthropic.assistant import encode_assistant
+from dragoman.anthropic.content import SYSTEM_PARTS, USER_PARTS, cache_marker, encode_content, mark_last, text_block
+from dragoman.anthropic.ids import CallIds
+from dragoman.anthropic.results import Results
+from dragoman.core import InvalidRequest
+
+if TYPE_CHECKING:
+    from dragoman.anthropic.draft import Draft
+    from dragoman.core import Json
+
+#: What a repaired conversation begins with, where the caller's begins with the assistant.
+OPENING = "(The conversation begins with the assistant.)"
+
+
+@dataclass(slots=True)
+class Turn:
+    """One wire message in the making. `paused`: the last of it is an answer that the model will go on with."""
+
+    role: str
+    blocks: list[Json]
+    paused: bool = False
+
+
+class _History:
+    """Sorts messages into turns: results right after their calls, and what came in between after the results."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.turns: list[Turn] = []
+        self._results = Results()
+        self._deferred: list[Turn] = []
+        self._ids = CallIds()
+
+    def add(self, message: Json, place: str) -> None:
+        role = message["role"]
+        if role == "assistant":
+            if self._results.blocks or self._deferred:
+                self._end_results()
+            turn = encode_assistant(message, place, self.draft, self._ids)
+            self._results.expect(turn.calls)
+            self.turns.append(Turn("assistant", turn.blocks, turn.paused))
+        elif role in {"tool", "function"}:
+            self._results.take(message, place)
+        else:
+            parts = USER_PARTS if role == "user" else SYSTEM_PARTS
+            blocks = encode_content(message.get("content"), f"{place}.content", parts, _request_ttl(self.draft))
+            self._deferred.append(Turn(role, mark_last(blocks, cache_marker(message))))
+
+    def _end_results(self) -> None:
+        self.turns += [Turn("user", self._results.close(self.draft)), *self._deferred]
+        self._results = Results()
+        self._deferred = []
+
+    def end(self) -> list[Turn]:
+        self._end_results()
+        return self.turns
+
+
+def encode_messages(draft: Draft, messages: Any) -> None:
+    """Write `system` and `messages` into the draft's body.
+
+    Raises `InvalidRequest` for conversations that Anthropic cannot take whatever the policy: none at all, tool
+    results without their call, an assistant's turn at an end that the model cannot go on from.
+    """
+    if not isinstance(messages, list) or not messages:
+        msg = "messages is empty. Anthropic needs at least one user message."
+        raise InvalidRequest(msg)
+    checked = [_checked(message, f"messages[{index}]") for index, message in enumerate(messages)]
+    system: list[Json] = []
+    lead = 0
+    while lead < len(checked) and checked[lead]["role"] == "system":
+        blocks = encode_content(
+            checked[lead].get("content"), f"messages[{lead}].content", SYSTEM_PARTS, _request_ttl(draft)
+        )
+        system += mark_last(blocks, cache_marker(checked[lead]))
+        lead += 1
+    history = _History(draft)
+    for index, message in enumerate(checked[lead:], lead):
+        _warn_of_name(draft, message)
+        history.add(message, f"messages[{index}]")
+    turns = _merged(_placed(_merged(history.end()), draft))
+    _check_ends(turns, draft, checked[-1]["role"])
+    if system:
+        draft.body["system"] = system
+    draft.body["messages"] = [{"role": turn.role, "content": turn.blocks} for turn in turns]
+
+
+def _checked(message: Any, place: str) -> Json:
+    """The message with `developer` called what Anthropic calls it."""
+    role = message.get("role") if isinstance(message, dict) else None
+    if role == "developer":
+        return {**message, "role": "system"}
+    if role not in {"system", "user", "assistant", "tool", "function"}:
+        msg = f"{place} has the role {role!r}. Use system, developer, user, assistant or tool."
+        raise InvalidRequest(msg)
+    found: Json = message
+    return found
+
+
+def _request_ttl(draft: Draft) -> str | None:
+    """The lifetime that the request wants for all its cache breakpoints, if it names one."""
+    options = draft.call.request.get("prompt_cache_options")
+    return options.get("ttl") if isinstance(options, dict) else None
+
+
+def _warn_of_name(draft: Draft, message: Json) -> None:
+    if message.get("name") and message["role"] in {"user", "assistant", "system"}:
+        draft.warn("messages.name", "messages have no name there; the names of the participants were left out.")
+
+
+def _merged(turns: list[Turn]) -> list[Turn]:
+    """Join neighbours of one role; a turn without any block disappears."""
+    merged: list[Turn] = []
+    for turn in turns:
+        if not turn.blocks:
+            continue
+        if merged and merged[-1].role == turn.role:
+            merged[-1] = Turn(turn.role, [*merged[-1].blocks, *turn.blocks], turn.paused)
+        else:
+            merged.append(turn)
+    return merged
+
+
+def _placed(turns: list[Turn], draft: Draft) -> list[Turn]:
+    """Leave system turns where the model takes them; elsewhere they become marked notes in the user's turn.
+
+    A system turn has to follow a user's and to be last or before an assistant's. It is never moved to the
+    top: that would change the beginning of every later request.
+    """
+    placed: list[Turn] = []
+    for index, turn in enumerate(turns):
+        if turn.role != "system":
+            placed.append(turn)
+            continue
+        before = turns[index - 1].role if index else None
+        after = turns[index + 1].role if index + 1 < len(turns) else "assistant"
+        if draft.facts.system_messages and before == "user" and after == "assistant":
+            placed.append(turn)
+            continue
+        draft.warn(
+            "system message",
+            "a system message inside the conversation has no place of its own there; it was sent as a note in the "
+            "user's turn.",
+        )
+        placed.append(Turn("user", [{**block, **_note(block["text"])} for block in turn.blocks]))
+    return placed
+
+
+def _note(text: str) -> Json:
+    return text_block(f"<operator_note>\n{text}\n</operator_note>")
+
+
+def _check_ends(turns: list[Turn], draft: Draft, last_role: str) -> None:
+    """See to the first and the last turn, where Anthropic's rules differ from model to model."""
+    if not turns:
+        msg = "There is no message with content besides the system prompt. Anthropic needs at least one user message."
+        raise InvalidRequest(msg)
+    if turns[0].role == "assistant" and not draft.facts.assistant_first:
+        _open_conversation(turns, draft)
+    last = turns[-1]
+    if last.role != "assistant":
+        return
+    if last_role != "assistant":
+        msg = f"The last {last_role} message is empty; without it the conversation would end with the assistant's turn."
+        raise InvalidRequest(msg)
+    if last.paused:
+        return
+    if not draft.facts.prefill:
+        msg = (
+            "This model does not continue an assistant message: the conversation must end with a user message. "
+            "Add one, or ask for the form of the answer with response_format."
+        )
+        raise InvalidRequest(msg)
+    end = last.blocks[-1]
+    if end["type"] == "text":
+        text = end["text"].rstrip()
+        last.blocks = [*last.blocks[:-1], *([{**end, "text": text}] if text else [])]
+
+
+def _open_conversation(turns: list[Turn], draft: Draft) -> None:
+    if draft.call.on_unsupported != "adapt":
+        msg = (
+            "The conversation begins with an assistant message, which this model does not accept. Begin with a user "
+            'message, or choose on_unsupported="adapt" to have one added.'
+        )
+        raise InvalidRequest(msg)
+    draft.unsupported(
+        "messages[0]",
+        "assistant",
+        reason="a conversation begins with the user",
+        nearest="a user message that says so was put first",
+    )
+    turns.insert(0, Turn("user", [text_block(OPENING)]))

@@ -1,0 +1,183 @@
+"""The carry, and what peers left in the history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dragoman.anthropic.reasoning import peer_thinking
+from dragoman.core import DragomanWarning, Json, pack
+
+THINKING = {"type": "thinking", "thinking": "Hm.", "signature": "sig"}
+SERVER: list[Json] = [
+    {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {"query": "q"}},
+    {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []},
+]
+CALL = {"id": "toolu_1", "type": "function", "function": {"name": "f", "arguments": '{"b":1,"a":2}'}}
+TOOL = {"type": "function", "function": {"name": "f"}}
+BLOCKS: list[Json] = [
+    THINKING,
+    {"type": "text", "text": "Let me ", "citations": None},
+    *SERVER,
+    {"type": "redacted_thinking", "data": "d"},
+    {"type": "text", "text": "see."},
+    {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"b": 1, "a": 2}, "caller": {"type": "direct"}},
+]
+
+
+def answer(blocks: list[Json] | None = None, **fields: Any) -> Json:
+    message: Json = {"role": "assistant", "content": "Let me see.", "tool_calls": [CALL], **fields}
+    found = BLOCKS if blocks is None else blocks
+    return {
+        **message,
+        "extra_content": pack(message, "anthropic", {"v": 1, "blocks": found, "stop_reason": "tool_use"}),
+    }
+
+
+def history(message: Json) -> list[Json]:
+    return [{"role": "user", "content": "q"}, message, {"role": "tool", "tool_call_id": "toolu_1", "content": "r"}]
+
+
+@pytest.mark.rule(34, 127, 135, 149)
+def test_an_unedited_answer_goes_back_as_it_came(encode: Any) -> None:
+    sent = encode(messages=history(answer()), tools=[TOOL])
+    assert sent.messages[1] == {"role": "assistant", "content": BLOCKS}
+    assert [list(block) for block in sent.messages[1]["content"]] == [list(block) for block in BLOCKS]
+
+
+@pytest.mark.rule(129)
+def test_an_edited_answer_is_written_anew(encode: Any) -> None:
+    edited = {**answer(), "content": "I changed this."}
+    with pytest.warns(DragomanWarning, match="was changed since it was received"):
+        sent = encode(messages=history(edited), tools=[TOOL])
+    assert sent.messages[1]["content"] == [
+        {"type": "text", "text": "I changed this."},
+        {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {"b": 1, "a": 2}},
+    ]
+
+
+def test_an_edited_answer_is_not_spoken_of_under_ignore(encode: Any) -> None:
+    sent = encode(policy="ignore", messages=history({**answer(), "content": "x"}), tools=[TOOL])
+    assert sent.messages[1]["content"][0] == {"type": "text", "text": "x"}
+
+
+@pytest.mark.rule(132, 130, 32)
+def test_what_was_never_valid_is_not_replayed(encode: Any) -> None:
+    cut = {"type": "thinking", "thinking": "I was inter", "signature": ""}
+    silent = {"type": "thinking", "thinking": "", "signature": "sig"}
+    space = {"type": "text", "text": " "}
+    blocks = [cut, silent, {"type": "text", "text": ""}, space, *BLOCKS]
+    sent = encode(messages=history(answer(blocks)), tools=[TOOL])
+    assert sent.messages[1]["content"] == [silent, space, *BLOCKS]
+
+
+def test_other_servers_thinking_has_no_signature(encode: Any) -> None:
+    blocks = [{"type": "thinking", "thinking": "Hm.", "signature": ""}, *BLOCKS[1:]]
+    assert encode("demo", messages=history(answer(blocks)), tools=[TOOL]).messages[1]["content"] == blocks
+
+
+@pytest.mark.rule(108)
+def test_blocks_whose_calls_are_not_the_messages_are_not_replayed(encode: Any) -> None:
+    message: Json = {"role": "assistant", "content": '{"a":1}'}
+    blocks = [{"type": "tool_use", "id": "toolu_9", "name": "json_answer", "input": {"a": 1}}]
+    message["extra_content"] = pack(message, "anthropic", {"blocks": blocks})
+    sent = encode(messages=[{"role": "user", "content": "q"}, message, {"role": "user", "content": "?"}])
+    assert sent.messages[1]["content"] == [{"type": "text", "text": '{"a":1}'}]
+    assert "tools" not in sent.body
+
+
+@pytest.mark.parametrize("blocks", [None, "x", ["x"], [{"text": "no type"}]])
+def test_a_broken_carry_is_no_carry(encode: Any, blocks: Any) -> None:
+    message: Json = {"role": "assistant", "content": "a"}
+    message["extra_content"] = pack(message, "anthropic", {"blocks": blocks})
+    sent = encode(messages=[{"role": "user", "content": "q"}, message, {"role": "user", "content": "?"}])
+    assert sent.messages[1]["content"] == [{"type": "text", "text": "a"}]
+
+
+@pytest.mark.rule(57)
+def test_a_repeated_answer_keeps_its_blocks_but_not_its_ids(encode: Any) -> None:
+    sent = encode(messages=[*history(answer()), *history(answer())], tools=[TOOL])
+    uses = [block for block in sent.blocks if block["type"] == "tool_use"]
+    assert [use["id"] for use in uses] == ["toolu_1", "toolu_1_2"]
+    assert uses[1] == {**BLOCKS[-1], "id": "toolu_1_2"}
+    results = [block["tool_use_id"] for block in sent.blocks if block["type"] == "tool_result"]
+    assert results == ["toolu_1", "toolu_1_2"]
+
+
+@pytest.mark.rule(34)
+def test_a_paused_answer_may_be_last(encode: Any) -> None:
+    message: Json = {"role": "assistant", "content": "Wait. "}
+    blocks = [*SERVER, {"type": "text", "text": "Wait. "}]
+    message["extra_content"] = pack(message, "anthropic", {"blocks": blocks, "stop_reason": "pause_turn"})
+    sent = encode("claude-opus-5", messages=[{"role": "user", "content": "q"}, message])
+    assert sent.messages[-1] == {"role": "assistant", "content": blocks}
+
+
+@pytest.mark.rule(128)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"thinking_blocks": [THINKING, {"type": "thinking", "thinking": "unsigned"}, "x"]},
+        {"provider_specific_fields": {"thinking_blocks": [{**THINKING, "index": 0}]}},
+        {
+            "reasoning_details": [
+                {"type": "reasoning.text", "text": "Hm.", "signature": "sig", "format": "anthropic-claude-v1"}
+            ]
+        },
+        {"reasoning_content": "Hm.", "extra_content": {"anthropic": {"signature": "sig"}}},
+        {"reasoning": {"content": "Hm."}, "extra_content": {"anthropic": {"signature": "sig"}}},
+    ],
+)
+def test_peers_thinking_is_read(encode: Any, fields: Json) -> None:
+    message = {"role": "assistant", "content": "a", **fields}
+    sent = encode(messages=[{"role": "user", "content": "q"}, message, {"role": "user", "content": "?"}])
+    assert sent.messages[1]["content"] == [THINKING, {"type": "text", "text": "a"}]
+
+
+@pytest.mark.rule(128)
+@pytest.mark.parametrize(
+    ("fields", "blocks"),
+    [
+        (
+            {"thinking_blocks": [{"type": "redacted_thinking", "data": "d"}]},
+            [{"type": "redacted_thinking", "data": "d"}],
+        ),
+        (
+            {"reasoning_details": [{"type": "reasoning.encrypted", "data": "d"}, {"type": "reasoning.summary"}]},
+            [{"type": "redacted_thinking", "data": "d"}],
+        ),
+        (
+            {"extra_content": {"anthropic": {"signature": "s"}}, "reasoning": {"summary": []}},
+            [{"type": "thinking", "thinking": "", "signature": "s"}],
+        ),
+    ],
+)
+def test_hidden_thinking_is_read(fields: Json, blocks: list[Json]) -> None:
+    assert peer_thinking(fields) == blocks
+
+
+@pytest.mark.rule(129, 131, 133)
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reasoning_content": "Hm."},
+        {"reasoning": "Hm."},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "Hm.", "signature": None}]},
+        {"thinking_blocks": "Hm."},
+        {"provider_specific_fields": "x"},
+        {
+            "reasoning_details": [
+                {"type": "reasoning.text", "text": "Hm.", "signature": "s", "format": "google-v1"},
+                "x",
+            ]
+        },
+        {"extra_content": {"mistralai": {"signature": "s"}}, "reasoning_content": "Hm."},
+        {"extra_content": {"anthropic": {"signature": ""}}},
+        {"extra_content": "x"},
+    ],
+)
+def test_reasoning_without_a_signature_of_ours_is_dropped(encode: Any, fields: Json) -> None:
+    message = {"role": "assistant", "content": "a", **fields}
+    sent = encode(messages=[{"role": "user", "content": "q"}, message, {"role": "user", "content": "?"}])
+    assert sent.messages[1]["content"] == [{"type": "text", "text": "a"}]

@@ -1,0 +1,9 @@
+"""llama.cpp for dragoman: GGUF models in this process, or a llama.cpp server when a base URL is given."""
+
+from __future__ import annotations
+
+from dragoman.llamacpp.engine import serve
+from dragoman.llamacpp.provider import LlamaCpp
+from dragoman.llamacpp.rehearsal import demo_model_path
+
+__all__ = ["LlamaCpp", "demo_model_path", "serve"]
