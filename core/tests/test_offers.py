@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 
 def test_an_offer_says_where_it_comes_from(install: Install, tmp_path: Path) -> None:
-    install(
-        "acme-llm", "dragoman.providers:acme=acme_llm:Acme", "dragoman:spy=acme_llm", code="Acme = 7", version="2.3"
-    )
+    points = ("dragoman.providers:acme=acme_llm:Acme", "dragoman:spy=acme_llm", "console_scripts:acme=acme_llm:main")
+    install("acme-llm", *points, code="Acme = 7", version="2.3")
     offers, problems = find_offers([str(tmp_path / "site")])
     assert [(offer.group, offer.name, offer.value, offer.origin) for offer in offers] == [
         ("dragoman.providers", "acme", "acme_llm:Acme", "acme-llm 2.3"),

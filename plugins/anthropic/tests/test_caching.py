@@ -17,7 +17,7 @@ def marked(body: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.rule(123)
-@pytest.mark.parametrize(("more", "kept"), [({}, ["s", "b", "c", "d"]), ({"cache_control": MARK}, ["b", "c", "d"])])
+@pytest.mark.parametrize(("more", "kept"), [({}, ["a", "b", "c", "d"]), ({"cache_control": MARK}, ["b", "c", "d"])])
 def test_the_last_four_breakpoints_are_kept(encode: Any, more: Any, kept: list[str]) -> None:
     tool = {"type": "function", "function": {"name": "t"}, "cache_control": MARK}
     parts = [{"type": "text", "text": text, "prompt_cache_breakpoint": {"mode": "explicit"}} for text in "abcd"]

@@ -87,6 +87,15 @@ def test_blocks_whose_calls_are_not_the_messages_are_not_replayed(encode: Any) -
     assert "tools" not in sent.body
 
 
+@pytest.mark.rule(58, 139)
+def test_a_servers_call_waits_for_no_result(encode: Any) -> None:
+    message: Json = {"role": "assistant", "content": "a"}
+    blocks = [{"type": "tool_use", "id": "srvtoolu_1", "name": "f", "input": {}}, {"type": "text", "text": "a"}]
+    message["extra_content"] = pack(message, "anthropic", {"blocks": blocks})
+    sent = encode(messages=[{"role": "user", "content": "q"}, message, {"role": "user", "content": "?"}], tools=[TOOL])
+    assert sent.messages[1]["content"] == blocks
+
+
 @pytest.mark.parametrize("blocks", [None, "x", ["x"], [{"text": "no type"}]])
 def test_a_broken_carry_is_no_carry(encode: Any, blocks: Any) -> None:
     message: Json = {"role": "assistant", "content": "a"}

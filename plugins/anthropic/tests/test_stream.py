@@ -187,7 +187,13 @@ def test_interleaved_blocks_are_kept_apart() -> None:
 @pytest.mark.rule(12, 150, 151)
 @pytest.mark.parametrize(
     ("pieces", "value", "arguments"),
-    [((), {}, "{}"), (("",), {}, "{}"), ((), {"a": "ü"}, '{"a":"ü"}'), (('{"b":1}',), {"a": 1}, '{"b":1}')],
+    [
+        ((), {}, "{}"),
+        (("",), {}, "{}"),
+        ((" ",), {}, " {}"),
+        ((), {"a": "ü"}, '{"a":"ü"}'),
+        (('{"b":1}',), {"a": 1}, '{"b":1}'),
+    ],
 )
 def test_input_of_the_start_counts_only_without_deltas(pieces: tuple[str, ...], value: Json, arguments: str) -> None:
     chunks = run([START, *tool_block(0, "add", *pieces, value=value), message_delta("tool_use"), STOP])

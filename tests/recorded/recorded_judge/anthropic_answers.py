@@ -127,7 +127,7 @@ def expected(exchange: Exchange) -> Outcome:
     answer.text = text or None
     answer.reasoning = "\n\n".join(thoughts) or None
     reason = message.get("stop_reason")
-    answer.finish = None if error else FINISH[reason]
+    answer.finish = None if error else FINISH[str(reason)]
     if answer.calls and answer.finish == "stop":
         answer.finish = "tool_calls"
     if reason == "refusal":
@@ -144,7 +144,7 @@ def expected(exchange: Exchange) -> Outcome:
 
 
 def _is_web(citation: Json) -> bool:
-    return citation["type"] == "web_search_result_location"
+    return bool(citation["type"] == "web_search_result_location")
 
 
 def _annotation(citation: Json, start: int, text: str) -> Json:

@@ -42,7 +42,7 @@ class SyncRoad(Road):
 
     def call(self, **request: Any) -> Got:
         """Make the call."""
-        completions = self.client.chat.completions
+        completions: Any = self.client.chat.completions
         if not request.get("stream"):
             if self.http:
                 return Got(completions.with_raw_response.create(**request).parse())
@@ -76,7 +76,7 @@ class AsyncRoad(Road):
         return self.runner.run(self._call(request))
 
     async def _call(self, request: Json) -> Got:
-        completions = self.client.chat.completions
+        completions: Any = self.client.chat.completions
         if not request.get("stream"):
             if self.http:
                 return Got((await completions.with_raw_response.create(**request)).parse())

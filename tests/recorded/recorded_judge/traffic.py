@@ -99,7 +99,7 @@ class Exchange:
     def wants_usage(self) -> bool:
         """Whether the recorded caller asked for usage in the stream; the answer decides where it is unknown."""
         if self.request_body is None:
-            return '"usage":{' in (self.sse or "")
+            return any(event.get("usage") for event in self.events())
         return bool((self.request_body.get("stream_options") or {}).get("include_usage"))
 
     def events(self) -> list[Json]:

@@ -73,7 +73,8 @@ class _AsyncClosing(httpx.AsyncByteStream):  # type: ignore[misc]  # as above
         self.chunks = chunks
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in ():
+        nothing: tuple[bytes, ...] = ()
+        for piece in nothing:
             yield piece
 
     async def aclose(self) -> None:

@@ -19,13 +19,14 @@ _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
 @cache
-def _parameters() -> frozenset[str]:
-    return frozenset(inspect.signature(Completions.create).parameters) - {"self"}
+def parameters() -> tuple[str, ...]:
+    """Names of what `chat.completions.create` takes, in the SDK's order, which is that of its request bodies."""
+    return tuple(name for name in inspect.signature(Completions.create).parameters if name != "self")
 
 
 def check_arguments(params: Mapping[str, Any]) -> None:
     """Refuse what the SDK's own `create` refuses. Raises TypeError."""
-    unknown = params.keys() - _parameters()
+    unknown = params.keys() - set(parameters())
     if unknown:
         message = (
             f"create() got an unexpected keyword argument {min(unknown)!r}; vendor's own parameters go in extra_body"
@@ -72,8 +73,8 @@ def keep_extra_body_apart(options: Any) -> Any:
 
 
 def plain_request(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy the arguments as plain JSON types, without the omitted ones."""
-    return {name: plain(value) for name, value in params.items() if not is_omitted(value)}
+    """Copy the arguments as plain JSON types, in the SDK's order, without the omitted ones."""
+    return {name: plain(params[name]) for name in parameters() if name in params and not is_omitted(params[name])}
 
 
 def plain(value: Any) -> Any:
@@ -83,9 +84,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items() if not is_omitted(item)}
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json", exclude_unset=True)
+        # As the SDK does it: a parsed answer's `parsed` is not part of the conversation.
+        return value.model_dump(mode="json", exclude_unset=True, exclude=getattr(value, "__api_exclude__", None))
     if isinstance(value, str | int | float):
         return value
-    if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
+    if isinstance(value, bytes | bytearray):
+        message = "bytes are not JSON; send a file as base64 text or a data URL"
+        raise TypeError(message)
+    if isinstance(value, Iterable):
         return [plain(item) for item in value]
     return value

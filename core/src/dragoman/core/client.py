@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,13 @@ from dragoman.core.answers import AsyncChunkStream, ChunkStream, completion
 from dragoman.core.arguments import (
     check_arguments,
     given_headers,
+    is_omitted,
     keep_extra_body_apart,
     plain_request,
     plain_timeout,
     wants_raw_response,
 )
-from dragoman.core.dispatch import CallOptions, Dispatcher, check_policy, make_dispatcher
+from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, check_policy, make_dispatcher
 from dragoman.core.doors import async_door, door
 from dragoman.core.transport import EXTENSION, AsyncTransport, Binding, Transport
 
@@ -37,15 +39,17 @@ _OPENAI_ONLY = frozenset(
 _SHOWN = frozenset({"organization", "project"})
 
 
+@dataclass(frozen=True, slots=True)
 class _Settings:
-    """What a client is made of beside the openai SDK's own options; copies share `transport`."""
+    """What a client is made of beside the openai SDK's own options; copies share `transport`.
 
-    def __init__(self, transport: Any, api_key: str | None, on_unsupported: OnUnsupported, remake: Any) -> None:
-        self.transport = transport
-        self.api_key = api_key
-        self.on_unsupported = on_unsupported
-        #: Makes the settings of a copy with another base URL.
-        self.remake = remake
+    `plan` are the arguments of `make_dispatcher`, for copies that reach the default provider in another way.
+    """
+
+    transport: Any
+    plan: Json = field(repr=False)
+    on_unsupported: OnUnsupported
+    api_key: str | None = field(default=None, repr=False)
 
 
 class _ClientMixin:
@@ -55,7 +59,7 @@ class _ClientMixin:
     _make_transport: Any
     _make_door: Any
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (as the clients below declare it)
         self,
         *,
         default_provider: str = "openai",
@@ -70,65 +74,61 @@ class _ClientMixin:
     ) -> None:
         own = {name: options.pop(name) for name in _OPENAI_ONLY & options.keys()}
         if _settings is None:
-            default = {"api_key": api_key, "base_url": str(base_url) if base_url else None}
-            if http_client is not None:
-                default["http_client"] = http_client
+            reach = {"api_key": api_key, "base_url": base_url and str(base_url), "http_client": http_client}
             if default_provider == "openai":
-                default.update({name: value for name, value in own.items() if value is not None})
-            _settings = self._new_settings(default_provider, default, tuple(providers), aliases, on_unsupported)
+                reach.update(own)
+            plan = {
+                "default_provider": default_provider,
+                "default_options": {name: value for name, value in reach.items() if value is not None},
+                "providers": tuple(providers),
+                "aliases": aliases,
+            }
+            _settings = self._new_settings(plan, check_policy(on_unsupported))
             http_client = self._make_door(_settings.transport)
         self._settings = _settings
         if base_url:
             options["base_url"] = base_url
-        shown = {name: own[name] for name in _SHOWN & own.keys()}
-        # Each provider has credentials of its own, and says so itself if it finds none.
+        options.update({name: own[name] for name in _SHOWN & own.keys()})
+        # Each provider has credentials of its own, and says so itself if it finds none. A function that
+        # makes keys is called by the provider's own client only.
         options["_enforce_credentials"] = False
-        super().__init__(api_key=api_key, http_client=http_client, **options, **shown)
+        start: Any = super().__init__
+        start(api_key="" if callable(api_key) else api_key, http_client=http_client, **options)
 
     def _validate_headers(self, headers: Any, custom_headers: Any) -> None:
         """Let requests without a key pass: they end at our own transport."""
 
-    def _new_settings(
-        self,
-        default_provider: str,
-        default_options: Mapping[str, Any],
-        providers: tuple[Provider, ...],
-        aliases: Mapping[str, str] | None,
-        on_unsupported: OnUnsupported,
-    ) -> _Settings:
-        policy = check_policy(on_unsupported)
-
-        def remake(**changed: Any) -> _Settings:
-            options = {**default_options, **changed}
-            return self._new_settings(default_provider, options, providers, aliases, policy)
-
-        dispatcher = make_dispatcher(
-            default_provider=default_provider, default_options=default_options, providers=providers, aliases=aliases
-        )
-        transport = self._make_transport(dispatcher, CallOptions(on_unsupported=policy))
-        return _Settings(transport, None, policy, remake)
+    def _new_settings(self, plan: Json, policy: OnUnsupported, api_key: Any = None) -> _Settings:
+        transport = self._make_transport(make_dispatcher(**plan), CallOptions(on_unsupported=policy))
+        return _Settings(transport, plan, policy, api_key)
 
     if not TYPE_CHECKING:
         # Type checkers see the SDK's own signature.
         def copy(
-            self, *, api_key=None, base_url=None, http_client=None, on_unsupported=None, _extra_kwargs=None, **options
-        ):
+            self,
+            *,
+            api_key: Any = None,
+            base_url: Any = None,
+            on_unsupported: Any = None,
+            _extra_kwargs: Any = None,
+            **options: Any,
+        ) -> Any:
             """Make a client with other options. A key given here goes to whichever provider is called."""
             old = self._settings
             policy = check_policy(on_unsupported) if on_unsupported is not None else old.on_unsupported
-            changed = {"base_url": str(base_url)} if base_url else {}
-            if http_client is not None:
-                changed["http_client"] = http_client
-            transport, remake = old.transport, old.remake
-            if changed:
-                new = old.remake(**changed)
-                transport, remake = new.transport, new.remake
-                options["http_client"] = self._make_door(transport)
-            settings = _Settings(transport, api_key or old.api_key, policy, remake)
+            key = api_key or old.api_key
+            reach = {name: options.pop(name) for name in (_OPENAI_ONLY | {"http_client"}) & options.keys()}
+            reach["base_url"] = base_url and str(base_url)
+            reach = {name: value for name, value in reach.items() if value is not None and not is_omitted(value)}
+            settings = replace(old, on_unsupported=policy, api_key=key)
+            if reach:
+                plan = {**old.plan, "default_options": {**old.plan["default_options"], **reach}}
+                settings = self._new_settings(plan, policy, key)
+                options["http_client"] = self._make_door(settings.transport)
+                options.update({name: reach[name] for name in (_SHOWN | {"base_url"}) & reach.keys()})
             extra = {**(_extra_kwargs or {}), "_settings": settings}
-            if base_url:
-                options["base_url"] = base_url
-            return super().copy(api_key=api_key, _extra_kwargs=extra, **options)
+            shown_key = None if callable(api_key) else api_key
+            return super().copy(api_key=shown_key, _extra_kwargs=extra, **options)
 
         with_options = copy
 
@@ -139,30 +139,32 @@ class _ClientMixin:
 
     def _call_options(self, headers: Any = None, query: Any = None, timeout: Any = openai.not_given) -> CallOptions:
         client: Any = self
+        headers = headers or {}
+        omitted = {name.lower() for name, value in headers.items() if is_omitted(value)}
+        defaults = given_headers(client._custom_headers)  # noqa: SLF001 (our base class's)
         return CallOptions(
             api_key=self._settings.api_key,
-            timeout=plain_timeout(client.timeout if isinstance(timeout, openai.NotGiven) else timeout),
+            timeout=plain_timeout(client.timeout if is_omitted(timeout) else timeout),
             max_retries=client.max_retries,
             on_unsupported=self._settings.on_unsupported,
-            headers={**client._custom_headers, **given_headers(headers or {})},  # noqa: SLF001 (our base class's)
+            headers=given_headers(headers),
+            default_headers={name: value for name, value in defaults.items() if name.lower() not in omitted},
             query={**client._custom_query, **(query or {})},  # noqa: SLF001 (our base class's)
         )
 
     def _bind(self, request: Any) -> None:
         client: Any = self
-        request.extensions = {
-            **request.extensions,
-            EXTENSION: Binding(
-                self._call_options(), client.base_url.path.rstrip("/") + "/", f"Bearer {client.api_key}".strip()
-            ),
-        }
+        own = {"authorization": f"Bearer {client.api_key}", **client.default_headers}
+        own = {name.lower(): value for name, value in own.items() if isinstance(value, str)}
+        base_path = client.base_url.raw_path.decode().rstrip("/") + "/"
+        request.extensions = {**request.extensions, EXTENSION: Binding(self._call_options(), base_path, own)}
 
     def _exchange(self, params: Json) -> Exchange:
         """Make the exchange for the keyword arguments of `create`."""
         options = self._call_options(
             params.pop("extra_headers", None), params.pop("extra_query", None), params.pop("timeout", openai.not_given)
         )
-        return self._dispatcher.exchange(plain_request(params), options)
+        return self._dispatcher.exchange(Ask(plain_request(params)), options)
 
 
 class Client(_ClientMixin, openai.OpenAI):
@@ -198,7 +200,8 @@ class Client(_ClientMixin, openai.OpenAI):
             **options: Any,
         ) -> None: ...
 
-        def copy(self, *, on_unsupported: OnUnsupported | None = None, **options: Any) -> Self: ...
+        def copy(self, *, on_unsupported: OnUnsupported | None = None, **options: Any) -> Self:
+            """Make a client with other options. A key given here goes to whichever provider is called."""
 
         with_options = copy
 
@@ -242,7 +245,8 @@ class AsyncClient(_ClientMixin, openai.AsyncOpenAI):
             **options: Any,
         ) -> None: ...
 
-        def copy(self, *, on_unsupported: OnUnsupported | None = None, **options: Any) -> Self: ...
+        def copy(self, *, on_unsupported: OnUnsupported | None = None, **options: Any) -> Self:
+            """Make a client with other options. A key given here goes to whichever provider is called."""
 
         with_options = copy
 
@@ -274,13 +278,13 @@ class _AsyncChat(AsyncChat):
 class _Completions(Completions):
     if not TYPE_CHECKING:
         # Type checkers see the SDK's own overloads.
-        def create(self, *, messages, model, **params):
+        def create(self, *, messages: Any, model: Any, **params: Any) -> Any:
             """Create a chat completion; arguments, result and errors are those of the openai SDK."""
             if wants_raw_response(params):
                 return super().create(messages=messages, model=model, **params)
             check_arguments(params)
-            exchange = self._client._exchange({"messages": messages, "model": model, **params})
-            driver = self._client._settings.transport.driver
+            exchange = self._client._exchange({"messages": messages, "model": model, **params})  # noqa: SLF001 (our own client's)
+            driver = self._client._settings.transport.driver  # noqa: SLF001 (as above)
             if exchange.call.stream:
                 return ChunkStream(driver.stream(exchange, exchange.feed), exchange)
             return completion(driver.fetch(exchange), exchange)
@@ -289,13 +293,13 @@ class _Completions(Completions):
 class _AsyncCompletions(AsyncCompletions):
     if not TYPE_CHECKING:
 
-        async def create(self, *, messages, model, **params):
+        async def create(self, *, messages: Any, model: Any, **params: Any) -> Any:
             """Create a chat completion; arguments, result and errors are those of the openai SDK."""
             if wants_raw_response(params):
                 return await super().create(messages=messages, model=model, **params)
             check_arguments(params)
-            exchange = self._client._exchange({"messages": messages, "model": model, **params})
-            driver = self._client._settings.transport.driver
+            exchange = self._client._exchange({"messages": messages, "model": model, **params})  # noqa: SLF001 (our own client's)
+            driver = self._client._settings.transport.driver  # noqa: SLF001 (as above)
             if exchange.call.stream:
                 return AsyncChunkStream(await driver.stream(exchange, exchange.feed), exchange)
             return completion(await driver.fetch(exchange), exchange)

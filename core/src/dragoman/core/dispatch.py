@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import quote, unquote
 
 from dragoman.core.errors import DragomanError, InvalidRequest, status_error
 from dragoman.core.exchange import CHAT, Exchange
@@ -17,21 +18,39 @@ from dragoman.core.routing import Router
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_POLICIES = ("raise", "warn", "ignore", "adapt")
+_POLICIES = get_args(OnUnsupported)
 #: Listing asks many providers at once; one that hangs must not hold up the rest.
 _LISTING_TIMEOUT: Timeout = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": 5.0}
+#: What a client says to its default provider only, when it says so in all its requests.
+_CREDENTIALS = frozenset({"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 
 @dataclass(frozen=True, slots=True)
 class CallOptions:
-    """What a client says about each of its calls. `api_key` goes to whichever provider is called."""
+    """What a client says about each of its calls. `api_key` goes to whichever provider is called.
+
+    `headers` are this call's own; `default_headers` are all calls', and credentials among them are for the
+    default provider.
+    """
 
     api_key: str | None = field(default=None, repr=False)
     timeout: Timeout = None
     max_retries: int | None = None
     on_unsupported: OnUnsupported = "raise"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, object] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is wanted: OpenAI's JSON for an endpoint, or a `content` that is no JSON, of type `content_type`."""
+
+    request: Json
+    endpoint: str = CHAT
+    method: str = "POST"
+    content: bytes | None = None
+    content_type: str = ""
 
 
 @dataclass(slots=True)
@@ -41,26 +60,30 @@ class Dispatcher:
     router: Router
     hooks: Hooks
 
-    def exchange(self, request: Json, options: CallOptions, *, endpoint: str = CHAT, method: str = "POST") -> Exchange:
-        """Make the exchange for OpenAI's JSON `request`, which becomes the exchange's own."""
-        extra_body = dict(request.pop("extra_body", None) or {})
+    def exchange(self, ask: Ask, options: CallOptions) -> Exchange:
+        """Make the exchange that answers `ask`, whose request becomes the exchange's own."""
+        request, endpoint = ask.request, ask.endpoint
+        extra_body = _object(request.pop("extra_body", None), "extra_body")
+        control = extra_body.pop("dragoman", None) or request.pop("dragoman", None)
         model = request.get("model")
-        if endpoint == CHAT and not (isinstance(model, str) and model):
-            msg = "model must be a name such as 'anthropic/claude-sonnet-4-5'"
-            raise InvalidRequest(msg)
         if isinstance(model, str) and model:
             provider, request["model"] = self.router.route(model)
+        elif endpoint == CHAT and ask.method == "POST":
+            msg = "model must be a name such as 'anthropic/claude-sonnet-4-5'"
+            raise InvalidRequest(msg)
         else:
             provider, endpoint = self._by_path(endpoint)
-        call = self._call(provider, request, options, endpoint, method)
-        control = extra_body.pop("dragoman", None) or request.pop("dragoman", None)
+        call = self._call(provider, replace(ask, endpoint=endpoint), options)
         call.extra_body = extra_body
         if control is not None:
             call.on_unsupported = _policy(control)
-        return Exchange(provider, call, self.hooks)
+        return Exchange(provider, call, self.hooks, ask.content, ask.content_type)
 
     def model_lists(self, options: CallOptions) -> tuple[dict[str, Exchange], dict[str, str]]:
-        """Make one exchange per provider that lists its models, and say why others cannot."""
+        """Make one exchange per provider that lists its models, and say why others cannot.
+
+        What the caller says for one provider (a key, headers) is said to the default one alone.
+        """
         exchanges: dict[str, Exchange] = {}
         problems: dict[str, str] = {}
         for name in self.router.names():
@@ -69,41 +92,61 @@ class Dispatcher:
             except DragomanError as exception:
                 problems[name] = str(exception)
                 continue
-            call = self._call(provider, {}, options, "models", "GET")
-            call.timeout, call.max_retries = _LISTING_TIMEOUT, 0
+            own = options if name == self.router.default_provider else CallOptions()
+            own = replace(own, timeout=_LISTING_TIMEOUT, max_retries=0)
+            call = self._call(provider, Ask({}, "models", "GET"), own)
             exchanges[name] = Exchange(provider, call, self.hooks)
         return exchanges, problems
 
     def merge_models(self, answers: Mapping[str, Json | BaseException], problems: Mapping[str, str]) -> Json:
-        """Join the providers' lists; ids carry the provider's name, but for the default provider's own."""
+        """Join the providers' lists; what went wrong is reported beside them, as `errors`."""
         data: list[Json] = []
         errors = dict(problems)
         for name, answer in answers.items():
             if isinstance(answer, BaseException):
                 errors[name] = str(answer)
-                continue
-            prefix = "" if name == self.router.default_provider else f"{name}/"
-            data += [_as_model(model, prefix, name) for model in answer.get("data") or () if isinstance(model, dict)]
+            elif not isinstance(answer.get("data"), list):
+                errors[name] = f"{name} answered without a list of models; is the base URL right?"
+            else:
+                data += [self._as_model(model, name) for model in answer["data"] if isinstance(model, dict)]
         return {"object": "list", "data": data, **({"errors": errors} if errors else {})}
+
+    def as_listed(self, call: Call, body: Json) -> Json:
+        """Name a single model as the list does; `body` itself where it is none."""
+        if call.method == "GET" and call.endpoint.startswith("models/"):
+            return self._as_model(body, call.provider)
+        return body
+
+    def _as_model(self, model: Json, owner: str) -> Json:
+        """Fill in what OpenAI's model object must have; ids carry the provider's name, but the default one's."""
+        if owner == self.router.default_provider:
+            owner, prefix = str(model.get("owned_by") or owner), ""
+        else:
+            prefix = f"{owner}/"
+        filled = {"object": "model", "created": 0, "owned_by": owner, **model, "id": f"{prefix}{model.get('id', '')}"}
+        return model if filled == model else filled
 
     def _by_path(self, endpoint: str) -> tuple[Provider, str]:
         """Find the provider of a request without a model in its body: `models/<name>`, or the default one."""
         head, _, rest = endpoint.partition("/")
         if head == "models" and rest:
-            provider, model = self.router.route(rest)
-            return provider, f"models/{model}"
+            provider, model = self.router.route(unquote(rest))
+            return provider, f"models/{quote(model, safe=':')}"
         return self.router.provider(self.router.default_provider), endpoint
 
-    def _call(self, provider: Provider, request: Json, options: CallOptions, endpoint: str, method: str) -> Call:
+    def _call(self, provider: Provider, ask: Ask, options: CallOptions) -> Call:
+        defaults = options.default_headers
+        if provider.name != self.router.default_provider:
+            defaults = {name: value for name, value in defaults.items() if name.lower() not in _CREDENTIALS}
         return Call(
             provider=provider.name,
-            model=str(request.get("model") or ""),
-            request=request,
-            endpoint=endpoint,
-            method=method,
+            model=str(ask.request.get("model") or ""),
+            request=ask.request,
+            endpoint=ask.endpoint,
+            method=ask.method,
             id=f"chatcmpl-{secrets.token_hex(12)}",
             created=int(time.time()),
-            extra_headers=options.headers,
+            extra_headers={**defaults, **options.headers},
             extra_query=options.query,
             api_key=options.api_key,
             timeout=options.timeout,
@@ -126,24 +169,27 @@ def make_dispatcher(
 
 
 def check_policy(policy: str) -> OnUnsupported:
-    """Return the policy; raises ValueError for a word that is none."""
-    if policy not in _POLICIES:
-        message = f"on_unsupported must be one of {', '.join(_POLICIES)}, not {policy!r}"
-        raise DragomanError(message)
-    return policy
+    """Return the policy; raises `DragomanError` for a word that is none."""
+    for known in _POLICIES:
+        if policy == known:
+            return known  # type: ignore[no-any-return]  # typing.get_args loses the type
+    message = f"on_unsupported must be one of {', '.join(_POLICIES)}, not {policy!r}"
+    raise DragomanError(message)
 
 
 def _policy(control: Any) -> OnUnsupported:
     unknown = set(control) - {"on_unsupported"} if isinstance(control, dict) else {"a value that is no object"}
     if unknown:
-        message = f"extra_body['dragoman'] knows only 'on_unsupported', not {', '.join(sorted(unknown))}"
+        message = f"extra_body['dragoman'] knows only 'on_unsupported', not {', '.join(sorted(map(str, unknown)))}"
         raise DragomanError(message)
-    return check_policy(control.get("on_unsupported", "raise"))
+    return check_policy(control["on_unsupported"])
 
 
-def _as_model(model: Json, prefix: str, owner: str) -> Json:
-    """Fill in what OpenAI's model object must have."""
-    return {"object": "model", "created": 0, "owned_by": owner, **model, "id": f"{prefix}{model.get('id', '')}"}
+def _object(value: Any, name: str) -> Json:
+    if value is not None and not isinstance(value, dict):
+        message = f"{name} must be an object"
+        raise InvalidRequest(message)
+    return dict(value or {})
 
 
 def no_such_endpoint(method: str, path: str) -> Exception:

@@ -27,6 +27,9 @@ def http_library(sdk: Any) -> Any:
 #: The HTTP library of the installed openai: httpx for openai 2, httpx2 for openai 3.
 httpx: Any = http_library(openai)
 
+#: What every failure of a call is.
+OpenAIError = openai.OpenAIError
+
 #: Where vendors put the id of a request; openai's own exceptions read the first.
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "mistral-correlation-id", "x-litellm-call-id")
 

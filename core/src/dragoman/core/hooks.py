@@ -65,11 +65,11 @@ class Hooks:
         return [one.function if one.argnames else _without_arguments(one.function) for one in reversed(found)]
 
     def _guarded(self, hook: str, **arguments: Any) -> Any:
-        from dragoman.core.errors import DragomanError, openai
+        from dragoman.core.errors import DragomanError, OpenAIError
 
         try:
             return getattr(self._relay, hook)(**arguments)
-        except openai.OpenAIError:
+        except OpenAIError:
             raise
         except Exception as exception:
             raise DragomanError(_blame(hook, exception)) from exception

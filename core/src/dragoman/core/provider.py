@@ -233,7 +233,6 @@ class Provider:
 
     def decode_stream(self, call: Call) -> StreamDecoder | None:
         """Make a decoder for one stream; None: the events already are OpenAI's chunks."""
-        del call
 
     def decode_error(self, status: int, body: Any) -> Json:
         """The body of a failure -> OpenAI's error object (`message`, `type`, `param`, `code`).

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from dragoman.core.provider import Provider
+from dragoman.core.provider import Provider, first_env
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
 #: `provider/model` or `provider:model`.
 _PREFIXED = re.compile(r"([^/:]+)[/:](.+)", re.DOTALL)
+
+#: Where the openai package itself looks for the address.
+_BASE_URL = ("OPENAI_BASE_URL",)
+
+
+class _Compatible(Provider):
+    """An OpenAI-compatible endpoint for which no plugin is installed."""
+
+    base_url_env: ClassVar = _BASE_URL
+    key_env: ClassVar = ("OPENAI_API_KEY",)
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +52,12 @@ class Router:
                 message = f"two providers are called {provider.name!r}; give one another name="
                 raise PluginError(message)
             self._instances[provider.name] = provider
+        if self.default_provider in self._instances and self.default_options:
+            from dragoman.core.errors import DragomanError
+
+            given = ", ".join(sorted(self.default_options))
+            message = f"{self.default_provider!r} is one of providers=; give it {given} there and not to the client"
+            raise DragomanError(message)
 
     def route(self, model: str) -> tuple[Provider, str]:
         """Return the provider and what it calls the model. Raises `UnknownProvider`, `PluginError`."""
@@ -73,16 +89,16 @@ class Router:
         return list(dict.fromkeys([self.default_provider, *self._instances, *sorted(offers)]))
 
     def _default_is_openai_itself(self) -> bool:
-        configured = self.default_provider in self._instances or self.default_options.get("base_url")
-        return self.default_provider == "openai" and not configured
+        if self.default_provider != "openai" or self.default_options.get("base_url") or first_env(_BASE_URL):
+            return False
+        return not any(provider.name == "openai" for provider in self.providers)
 
     def _make(self, name: str) -> Provider:
         options = dict(self.default_options) if name == self.default_provider else {}
-        if name == "openai" and not self.plugins.has(name):
+        address = options.get("base_url") or first_env(_BASE_URL)
+        if name == "openai" and address and not self.plugins.has(name):
             # Any compatible endpoint needs no plugin: the contract's defaults are one.
-            if options.get("base_url"):
-                return Provider(name=name, **options)
-            self.plugins.provider(name)
+            return _Compatible(name=name, **options)
         provider = self.plugins.provider(name)(name=name, **options)
         self.plugins.register_hooks(provider)
         return provider

@@ -60,6 +60,9 @@ class _Sdk:
                 raise errors.MissingKey(self.lacking)
             headers["Authorization"] = self.module.Omit()
         check_headers(headers, call.provider)
+        # The SDK's own spelling: with another one some versions send a header twice.
+        known = {name.lower(): name for name in (*self.client.default_headers, "Authorization", "Content-Type")}
+        headers = {known.get(name.lower(), name): value for name, value in headers.items()}
         options: dict[str, Any] = {"headers": headers, "timeout": self.timeout(call.timeout)}
         if call.extra_query:
             options["params"] = dict(call.extra_query)

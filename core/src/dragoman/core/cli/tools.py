@@ -10,6 +10,7 @@ import typing
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from importlib import import_module
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,12 +42,22 @@ class Tool:
     _fields: dict[str, inspect.Parameter] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        for parameter in inspect.signature(self.function).parameters.values():
+        for parameter in self._signature().parameters.values():
             if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
                 message = f"{self.name} takes *{parameter.name}, which a tool cannot: name its parameters"
                 raise click.UsageError(message)
             # pydantic has names of its own, which a parameter may have too.
             self._fields[f"field_{parameter.name}"] = parameter
+
+    def _signature(self) -> inspect.Signature:
+        try:
+            return inspect.signature(self.function)
+        except (NameError, TypeError, ValueError) as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: Exception) -> click.UsageError:
+        reason = str(error).partition("\n")[0]
+        return click.UsageError(f"{self.name} cannot be a tool: {reason}")
 
     @property
     def description(self) -> str:
@@ -59,7 +70,7 @@ class Tool:
         """The parameters as a pydantic model."""
         from pydantic import ConfigDict, Field, create_model
 
-        hints = typing.get_type_hints(self.function, include_extras=True)
+        hints = self._hints()
         texts = parameter_texts(inspect.getdoc(self.function) or "")
         fields: dict[str, Any] = {}
         for name, parameter in self._fields.items():
@@ -70,6 +81,13 @@ class Tool:
             fields[name] = (hints.get(parameter.name, Any), Field(default, **about))
         return create_model(self.name, __config__=ConfigDict(extra="forbid", arbitrary_types_allowed=False), **fields)
 
+    def _hints(self) -> Json:
+        """The parameters' types; the result's is nobody's business here, and may not even be importable."""
+        typed = [item for item in self._fields.values() if item.annotation is not item.empty]
+        holder = SimpleNamespace(__annotations__={item.name: item.annotation for item in typed})
+        names = getattr(inspect.unwrap(self.function), "__globals__", {})
+        return typing.get_type_hints(holder, names, include_extras=True) if typed else {}
+
     def definition(self) -> Json:
         """OpenAI's form of it. Raises `click.UsageError` for a type that has no JSON schema."""
         from pydantic.errors import PydanticUserError
@@ -77,9 +95,7 @@ class Tool:
         try:
             schema = _without_titles(self.model.model_json_schema())
         except (PydanticUserError, NameError, TypeError) as error:
-            reason = str(error).partition("\n")[0]
-            message = f"{self.name} cannot be a tool: {reason}"
-            raise click.UsageError(message) from error
+            raise self._refusal(error) from error
         schema.setdefault("properties", {})
         function: Json = {"name": self.name, "parameters": schema}
         if self.description:

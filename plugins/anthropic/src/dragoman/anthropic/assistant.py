@@ -15,7 +15,7 @@ from dragoman.anthropic.content import (
     mark_last,
     text_block,
 )
-from dragoman.anthropic.reasoning import carried, peer_thinking
+from dragoman.anthropic.reasoning import carried, is_client_call, peer_thinking
 from dragoman.anthropic.schemas import WRAP_KEY
 from dragoman.core import InvalidRequest
 
@@ -74,7 +74,7 @@ def _verbatim(blocks: list[Json], ids: CallIds) -> AssistantTurn:
     turn = AssistantTurn(blocks=[])
     for block in blocks:
         found = block
-        if block["type"] == "tool_use":
+        if is_client_call(block):
             wire = ids.assign(str(block.get("id")))
             if wire != block.get("id"):
                 found = {**block, "id": wire}

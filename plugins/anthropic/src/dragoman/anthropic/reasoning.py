@@ -34,9 +34,14 @@ def carried(message: Json, draft: Draft) -> tuple[list[Json] | None, Json]:
         )
         return None, {}
     blocks = [block for block in data["blocks"] if _is_valid(block, draft)]
-    calls = [block.get("id") for block in blocks if block["type"] == "tool_use"]
+    calls = [block.get("id") for block in blocks if is_client_call(block)]
     visible = [call.get("id") for call in message.get("tool_calls") or () if isinstance(call, dict)]
     return (blocks, data) if blocks and calls == visible else (None, {})
+
+
+def is_client_call(block: Json) -> bool:
+    """Whether the client has to give this block a result; ids with `srvtoolu_` are the server's own tools."""
+    return block["type"] == "tool_use" and not str(block.get("id")).startswith("srvtoolu_")
 
 
 def _are_blocks(blocks: Any) -> bool:

@@ -56,12 +56,14 @@ def encode_count_tokens(call: Call, facts_for: FactsFor = facts_of) -> Wire:
     """
     draft = _drafted(call, COUNTED, facts_for)
     body = {key: value for key, value in draft.body.items() if key not in _UNCOUNTED}
-    served = [tool for tool in body.get("tools", ()) if "input_schema" not in tool]
+    served = [tool for tool in body.get("tools", ()) if str(tool.get("type")).startswith(_SERVED)]
     if served:
         draft.unsupported(
             "tools", served, reason="server tools cannot be counted", nearest="they were left out of the count"
         )
-        body["tools"] = [tool for tool in body["tools"] if "input_schema" in tool]
+        body["tools"] = [tool for tool in body["tools"] if tool not in served]
+    if not body.get("tools"):
+        body = {key: value for key, value in body.items() if key not in {"tools", "tool_choice"}}
     return Wire(path="/v1/messages/count_tokens", body=body)
 
 
@@ -261,6 +263,8 @@ COUNTED: Mapping[str, Encoder] = {
         "response_format",
     )
 }
+#: Types of the tools that run on Anthropic's side.
+_SERVED = ("advisor_", "code_execution_", "mcp_toolset", "tool_search_tool_", "web_fetch_", "web_search_")
 #: Anthropic's keys that say nothing about the prompt; `count_tokens` does not take them.
 _UNCOUNTED = frozenset(
     {

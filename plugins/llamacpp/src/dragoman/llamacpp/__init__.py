@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dragoman.llamacpp.engine import serve
 from dragoman.llamacpp.provider import LlamaCpp
 from dragoman.llamacpp.rehearsal import demo_model_path
+from dragoman.llamacpp.serving import serve
 
 __all__ = ["LlamaCpp", "demo_model_path", "serve"]

@@ -1,20 +1,18 @@
-"""Engines in this process: loaded once by model and options, shared, and closed before the interpreter ends."""
+"""Engines in this process: loaded once by model and options, and shared."""
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import secrets
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dragoman.llamacpp.options import EngineOptions, encode_params
 from dragoman.llamacpp.source import DEMO, EngineError, find_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from dragoman.llamacpp.source import Source
 
@@ -122,19 +120,3 @@ class _Engines:
 
 
 engines = _Engines()
-# The interpreter's end would find the engine's own threads at work.
-atexit.register(engines.close)
-
-
-@contextmanager
-def serve(model: str = DEMO, options: EngineOptions | None = None) -> Iterator[str]:
-    """Run the engine's own HTTP server on a free loopback port; the value is its address, without `/v1`.
-
-    OpenAI's wire is below `/v1`, Anthropic's at `/v1/messages`. Raises `EngineError` if the model cannot
-    be loaded. The server ends with the block.
-    """
-    engine = Engine(model, options or EngineOptions())
-    try:
-        yield engine.address
-    finally:
-        del engine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import json
 import threading
 import weakref
@@ -45,7 +44,7 @@ class Generation:
         self._begun = False
         #: The HTTP status of what is delivered first.
         self.status = _OK
-        # A daemon, so that a forgotten stream cannot keep the process alive; `_stop_all` ends it in order.
+        # A daemon, so that a forgotten stream cannot keep the process alive; `stop_all` ends it in order.
         self._thread = threading.Thread(target=self._run, name="dragoman-llamacpp", daemon=True)
         _running.add(self)
         self._thread.start()
@@ -116,12 +115,14 @@ def _failure(exception: Exception) -> tuple[int, Json]:
     """Status and error object, as the engine's server has them: what it cannot read is 400, what fails is 500."""
     if isinstance(exception, EngineError):
         return exception.status, exception.error
-    status, kind = (_BAD, "invalid_request_error") if isinstance(exception, ValueError) else (_FAILED, "server_error")
+    # A picture for a model that reads only text is a RuntimeError too.
+    bad = isinstance(exception, ValueError) or "is not supported" in str(exception)
+    status, kind = (_BAD, "invalid_request_error") if bad else (_FAILED, "server_error")
     return status, {"code": status, "message": str(exception) or type(exception).__name__, "type": kind}
 
 
-@atexit.register
-def _stop_all() -> None:
+def stop_all() -> None:
+    """Stop all engine calls, for the interpreter's end."""
     generations = list(_running)
     for generation in generations:
         generation.close()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core import AsyncReply, Reply
 from dragoman.llamacpp.engine import engines
-from dragoman.llamacpp.generation import Generation
+from dragoman.llamacpp.generation import Generation, stop_all
 from dragoman.llamacpp.source import DEMO, EngineError
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ _JSON = {"content-type": "application/json"}
 _SSE = {"content-type": "text/event-stream"}
 _OK = 200
 _END = b"data: [DONE]\n\n"
+
+
+@atexit.register
+def _end() -> None:
+    """The interpreter's end must not find engines at work; first their calls, then they."""
+    stop_all()
+    engines.close()
 
 
 class _EngineSender:
