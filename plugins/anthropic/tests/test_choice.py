@@ -50,6 +50,11 @@ def test_a_rewritten_name_is_chosen_by_its_wire_name(encode: Any) -> None:
 def test_the_legacy_choice(encode: Any) -> None:
     sent = encode(functions=[{"name": "f"}], function_call={"name": "f"})
     assert sent.body["tool_choice"] == {"type": "tool", "name": "f"}
+    with pytest.raises(InvalidRequest, match="function_call names 'g'"):
+        encode(functions=[{"name": "f"}], function_call={"name": "g"})
+    with pytest.raises(UnsupportedParameter) as caught:
+        encode(UNFORCED, functions=[{"name": "f"}], function_call={"name": "f"})
+    assert caught.value.param == "function_call"
 
 
 @pytest.mark.parametrize(

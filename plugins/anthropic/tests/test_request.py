@@ -290,3 +290,74 @@ def test_server_tools_are_not_counted(make_call: Any) -> None:
     assert [tool["name"] for tool in body["tools"]] == ["f", "memory"]
     body = count(make_call(policy="ignore", web_search_options={}, tool_choice="auto"))
     assert list(body) == ["model", "messages"]
+
+
+USED: Json = {
+    "model": "claude-opus-4-8",
+    "messages": [{"role": "user", "content": "Something else"}],
+    "stream": True,
+    "max_completion_tokens": 5000,
+    "max_tokens": 5000,
+    "reasoning_effort": "high",
+    "tools": [TOOL],
+    "functions": [{"name": "g"}],
+    "web_search_options": {},
+    "tool_choice": "required",
+    "function_call": {"name": "f"},
+    "parallel_tool_calls": False,
+    "response_format": FORMAT,
+    "temperature": 0.5,
+    "top_p": 0.5,
+    "stop": "x",
+    "safety_identifier": "s",
+    "user": "u",
+    "service_tier": "default",
+    "audio": {"voice": "alloy", "format": "wav"},
+    "frequency_penalty": 1,
+    "logit_bias": {"1": 1},
+    "logprobs": True,
+    "modalities": ["text", "audio"],
+    "moderation": {"model": "m"},
+    "n": 2,
+    "prediction": {"type": "content", "content": "x"},
+    "presence_penalty": 1,
+    "seed": 1,
+    "top_logprobs": 1,
+    "verbosity": "high",
+    "metadata": {"a": "b"},
+    "prompt_cache_key": "k",
+    "prompt_cache_options": {"mode": "explicit"},
+    "prompt_cache_retention": "24h",
+    "store": True,
+    "stream_options": {"include_usage": True},
+}
+
+
+def test_the_example_of_every_parameter() -> None:
+    assert set(USED) == set(PARAMETERS)
+
+
+@pytest.mark.parametrize("policy", ["raise", "warn", "ignore", "adapt"])
+@pytest.mark.parametrize("model", ["claude-fable-5-1", "claude-sonnet-4-5", "claude-3-haiku-20240307", "demo"])
+@pytest.mark.parametrize("param", USED)
+@pytest.mark.filterwarnings("ignore::dragoman.core.DragomanWarning")
+def test_nothing_is_lost_in_silence(
+    encode: Any, caplog: pytest.LogCaptureFixture, model: str, param: str, policy: str
+) -> None:
+    # Choices among tools mean something only where there are tools.
+    base: Json = {"tools": [TOOL]} if param in {"tool_choice", "function_call", "parallel_tool_calls"} else {}
+    plain = encode(model, policy="ignore", **base).body
+    caplog.set_level("DEBUG", "dragoman")
+    settings = {"model": model, "policy": policy, **base, param: USED[param]}
+    if policy == "raise" and encode(**{**settings, "policy": "ignore"}).call.ledger.report():
+        with pytest.raises(UnsupportedParameter) as caught:
+            encode(**settings)
+        assert caught.value.param.startswith(param)
+        return
+    sent = encode(**settings)
+    ledger = sent.call.ledger
+    accounted = [name for name in (*ledger.dropped, *ledger.adapted) if name.startswith(param)]
+    assert sent.body != plain or accounted or f"has no use for {param}" in caplog.text
+    assert accounted == [] or policy != "raise"
+    left_out = sent.body == plain
+    assert (f"has no use for {param}" in caplog.text) <= left_out

@@ -111,7 +111,8 @@ def _answered(draw: st.DrawFn, answer: Json, *, tidy: bool) -> list[Json]:
         answer = {"role": "assistant", "content": "Yes."}
     complete = tidy or draw(st.booleans())
     results = draw(st.permutations(found)) if complete else []
-    between = [{"role": "system", "content": "N"}] if found and draw(st.booleans()) else []
+    noted = bool(found) and draw(st.booleans())
+    between = [{"role": "system", "content": "N"}] if noted else []
     return [answer, *between, *({"role": "tool", "tool_call_id": name, "content": draw(texts)} for name in results)]
 
 

@@ -172,8 +172,12 @@ def test_closing_says_what_was_left_open() -> None:
         ({"properties": {"n": {"$ref": "#"}}}, ["recursion"]),
         (
             {
-                "properties": {"n": {"$ref": "#/$defs/A"}, "m": {"$ref": "#/$defs/A"}},
-                "$defs": {"A": {"items": {"$ref": "#/$defs/B"}}, "B": {"type": "string"}},
+                "properties": {"n": {"$ref": "#/$defs/A"}, "m": {"$ref": "#/$defs/B"}},
+                "$defs": {
+                    "A": {"items": {"$ref": "#/$defs/C"}},
+                    "B": {"items": {"$ref": "#/$defs/C"}},
+                    "C": {"type": "string"},
+                },
             },
             [],
         ),

@@ -84,8 +84,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items() if not is_omitted(item)}
     if isinstance(value, BaseModel):
-        # As the SDK does it: a parsed answer's `parsed` is not part of the conversation.
-        return value.model_dump(mode="json", exclude_unset=True, exclude=getattr(value, "__api_exclude__", None))
+        # As the SDK does it, but for its warning about answers whose values it did not expect.
+        exclude = getattr(value, "__api_exclude__", None)
+        return value.model_dump(mode="json", exclude_unset=True, exclude=exclude, warnings=False)
     if isinstance(value, str | int | float):
         return value
     if isinstance(value, bytes | bytearray):

@@ -99,11 +99,6 @@ class Program(click.Group):
 
             load_dotenv()
             code = super().main(args, standalone_mode=False, **extra)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # Python flushes stdout once more when it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return _PIPE_CLOSED
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one place where errors become words)
             from dragoman.core.cli.failures import report
 
@@ -112,7 +107,13 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> None:
         """Run the command; only `ctx.exit` gives an exit code, not what a function returns."""
-        super().invoke(ctx)
+        try:
+            super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes stdout once more when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(_PIPE_CLOSED)
 
 
 def _show_own_warnings() -> None:

@@ -23,8 +23,8 @@ _WORDS: dict[str, ToolChoiceParam] = {
 _FORCED = frozenset({"any", "tool"})
 
 
-def encode_choice(draft: Draft, value: Any) -> None:
-    """`tool_choice` (or the legacy `function_call`) -> `tool_choice`.
+def encode_choice(draft: Draft, value: Any, param: str = "tool_choice") -> None:
+    """`tool_choice` -> `tool_choice`; `param` is what the caller called it.
 
     Raises `InvalidRequest` for a choice that cannot be made: of a tool that is not there, or of a tool where there
     are none.
@@ -32,14 +32,19 @@ def encode_choice(draft: Draft, value: Any) -> None:
     if not draft.body.get("tools"):
         if value in ("auto", "none"):
             return
-        msg = "tool_choice asks for a tool call, but the request has no tools. Add the tools, or leave tool_choice out."
+        msg = f"{param} asks for a tool call, but the request has no tools. Add the tools, or leave {param} out."
         raise InvalidRequest(msg)
     if isinstance(value, dict) and value.get("type") == "allowed_tools":
         value = _allow(draft, value.get("allowed_tools") or {})
-    choice = _choice(draft, value)
+    choice = _choice(draft, value, param)
     if choice["type"] in _FORCED:
-        choice = _forced(draft, choice, value)
+        choice = _forced(draft, choice, value, param)
     draft.body["tool_choice"] = choice
+
+
+def encode_function_call(draft: Draft, value: Any) -> None:
+    """The choice in OpenAI's first tool interface."""
+    encode_choice(draft, value, "function_call")
 
 
 def encode_parallel(draft: Draft, value: Any) -> None:
@@ -51,7 +56,7 @@ def encode_parallel(draft: Draft, value: Any) -> None:
         draft.body["tool_choice"] = {**choice, "disable_parallel_tool_use": True}
 
 
-def _choice(draft: Draft, value: Any) -> Json:
+def _choice(draft: Draft, value: Any, param: str) -> Json:
     if isinstance(value, str) and value in _WORDS:
         return {**_WORDS[value]}
     if isinstance(value, dict):
@@ -59,8 +64,8 @@ def _choice(draft: Draft, value: Any) -> Json:
             return value
         name = _named(value)
         if isinstance(name, str):
-            return {"type": "tool", "name": _defined(draft, name)}
-    msg = f"tool_choice {value!r} is unknown. Use auto, none, required, or name a function or a custom tool."
+            return {"type": "tool", "name": _defined(draft, name, param)}
+    msg = f"{param} {value!r} is unknown. Use auto, none, required, or name a function or a custom tool."
     raise InvalidRequest(msg)
 
 
@@ -70,10 +75,10 @@ def _named(value: Json) -> Any:
     return holder.get("name") if isinstance(holder, dict) else None
 
 
-def _defined(draft: Draft, name: str) -> str:
+def _defined(draft: Draft, name: str, param: str) -> str:
     wire = draft.wire_name(name)
     if all(tool.get("name") != wire for tool in draft.body["tools"]):
-        msg = f"tool_choice names {name!r}, which is not among the tools of the request. Add it, or choose another."
+        msg = f"{param} names {name!r}, which is not among the tools of the request. Add it, or choose another."
         raise InvalidRequest(msg)
     return wire
 
@@ -93,11 +98,11 @@ def _allow(draft: Draft, allowed: Json) -> str:
     return "required" if allowed.get("mode") == "required" else "auto"
 
 
-def _forced(draft: Draft, choice: Json, value: Any) -> Json:
+def _forced(draft: Draft, choice: Json, value: Any, param: str) -> Json:
     """Some models cannot be made to call a tool, and some not while they think."""
     if not draft.facts.forced:
         adapt = draft.unsupported(
-            "tool_choice",
+            param,
             value,
             reason="this model cannot be forced to call a tool",
             hint='use tool_choice="auto", or response_format for JSON',

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from dragoman.anthropic.caching import limit_breakpoints
-from dragoman.anthropic.choice import encode_choice, encode_parallel
+from dragoman.anthropic.choice import encode_choice, encode_function_call, encode_parallel
 from dragoman.anthropic.draft import Draft
 from dragoman.anthropic.formats import encode_format
 from dragoman.anthropic.messages import encode_messages
@@ -216,7 +216,7 @@ PARAMETERS: Mapping[str, Encoder] = {
     "web_search_options": encode_web_search,
     "messages": _messages,
     "tool_choice": encode_choice,
-    "function_call": encode_choice,
+    "function_call": encode_function_call,
     "parallel_tool_calls": encode_parallel,
     "response_format": encode_format,
     "temperature": _sampled("temperature", encode_temperature),

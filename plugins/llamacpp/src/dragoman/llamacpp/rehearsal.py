@@ -52,7 +52,9 @@ _READ = 1
 _WRITE = _READ + _ROWS + _COLUMNS
 
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|script|>", "<|pad|>")
-_NORMAL_TOKEN, _CONTROL_TOKEN = 1, 3
+# Whole tokens, as in real models: an answer that is cut ends before or behind a marker.
+_MARKERS = ("<think>", "</think>", "<tool_call>", "</tool_call>")
+_NORMAL_TOKEN, _CONTROL_TOKEN, _OWN_TOKEN = 1, 3, 4
 
 
 def demo_model_path() -> Path:
@@ -101,8 +103,8 @@ def build() -> bytes:
 
 
 def _metadata() -> dict[str, Value]:
-    tokens = [*_byte_tokens(), *_SPECIAL]
-    kinds = [_NORMAL_TOKEN] * 256 + [_CONTROL_TOKEN] * len(_SPECIAL)
+    tokens = [*_byte_tokens(), *_SPECIAL, *_MARKERS]
+    kinds = [_NORMAL_TOKEN] * 256 + [_CONTROL_TOKEN] * len(_SPECIAL) + [_OWN_TOKEN] * len(_MARKERS)
     template = Path(__file__).with_name("rehearsal.jinja").read_text(encoding="utf-8")
     return {
         "general.architecture": "llama",
@@ -140,7 +142,7 @@ def _byte_tokens() -> list[str]:
 
 
 def _tensors() -> dict[str, Tensor]:
-    vocabulary = 256 + len(_SPECIAL)
+    vocabulary = 256 + len(_SPECIAL) + len(_MARKERS)
     ones = [1.0] * _WIDTH
     idle = [0.0] * (_WIDTH * _FFN_WIDTH)
     return {

@@ -49,6 +49,7 @@ class ChatStream:
         self._call = call
         self._decode_error = decode_error
         self._opening: dict[int, Json] = {}
+        self._with_text: set[int] = set()
         self._with_calls: set[int] = set()
 
     def feed(self, event: Event) -> Iterator[Json]:
@@ -78,18 +79,24 @@ class ChatStream:
             return
         if index in self._opening:
             text = "" if "content" in delta or choice.get("finish_reason") else None
+            self._with_text |= {index} if text is not None else set()
             opening = {"role": "assistant", "content": text}
             yield _with_choice(self._opening.pop(index), {"index": index, "delta": opening, "finish_reason": None})
         yield _with_choice(chunk, {**choice, **self._calls_of(index, delta, choice)})
 
     def _calls_of(self, index: int, delta: Json, choice: Json) -> Json:
         fixed: Json = {}
+        if "content" in delta:
+            self._with_text.add(index)
         if delta.get("tool_calls"):
             self._with_calls.add(index)
             calls = [self._with_id(index, tool_call) for tool_call in delta["tool_calls"]]
             fixed["delta"] = {**delta, "tool_calls": calls}
         if index in self._with_calls and choice.get("finish_reason"):
             fixed["finish_reason"] = _finish_reason(choice["finish_reason"])
+        elif index not in self._with_text and choice.get("finish_reason"):
+            # Cut while it thought: the whole answer has an empty text then.
+            fixed["delta"] = {**delta, "content": ""}
         return fixed
 
     def _with_id(self, index: int, tool_call: Json) -> Json:

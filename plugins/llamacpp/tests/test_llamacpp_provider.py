@@ -1,0 +1,90 @@
+"""The provider class: in this process or at an address; errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from dragoman.core import Call
+from dragoman.llamacpp import LlamaCpp
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080/v1"),
+        ("http://127.0.0.1:8080/v1/", "http://127.0.0.1:8080/v1"),
+        ("localhost:8080", "http://localhost:8080/v1"),
+        ("https://gpu.example/llama", "https://gpu.example/llama/v1"),
+    ],
+)
+def test_addresses_are_read_as_people_write_them(given: str, used: str) -> None:
+    provider = LlamaCpp(base_url=given)
+    assert provider.base_url == used
+    assert not provider.in_process
+
+
+def test_without_an_address_the_engine_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = LlamaCpp()
+    assert provider.in_process
+    assert provider.sender() is not None
+    assert provider.async_sender() is not None
+    assert "in this process" in repr(provider)
+    monkeypatch.setenv("LLAMACPP_API_BASE", "http://127.0.0.1:8080")
+    provider = LlamaCpp()
+    assert provider.sender() is None
+    assert provider.async_sender() is None
+    assert "http://127.0.0.1:8080/v1" in repr(provider)
+
+
+def test_a_client_of_the_callers_means_a_server() -> None:
+    assert LlamaCpp(client=object()).sender() is None
+
+
+def test_other_endpoints_pass_through() -> None:
+    request = {"model": "m", "prompt": "x", "user": "u"}
+    wire = LlamaCpp().encode(Call("llamacpp", "m", request, endpoint="completions"))
+    assert (wire.path, wire.body) == ("/completions", request)
+    body = {"object": "text_completion"}
+    assert LlamaCpp().decode(Call("llamacpp", "m", request, endpoint="completions"), body) is body
+
+
+def test_only_the_rehearsal_model_is_told_what_templates_are_not() -> None:
+    def body(provider: LlamaCpp, model: str) -> object:
+        request = {"model": model, "messages": [], "response_format": {"type": "json_object"}}
+        wire = provider.encode(Call("llamacpp", model, request))
+        assert wire.body is not None
+        return wire.body.get("chat_template_kwargs")
+
+    assert body(LlamaCpp(), "demo")
+    assert body(LlamaCpp(), "other.gguf") is None
+    assert body(LlamaCpp(base_url="http://127.0.0.1:1"), "demo") is None
+
+
+@pytest.mark.rule(293)
+def test_a_context_that_is_too_small_has_openais_code_and_the_numbers() -> None:
+    error = {"code": 400, "message": "m", "type": "exceed_context_size_error", "n_prompt_tokens": 9, "n_ctx": 8}
+    decoded = LlamaCpp().decode_error(400, {"error": error})
+    assert decoded == {**error, "code": "context_length_exceeded", "param": None}
+
+
+@pytest.mark.rule(294)
+def test_a_server_that_is_still_loading_says_so() -> None:
+    body = {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}
+    decoded = LlamaCpp().decode_error(503, body)
+    assert (decoded["message"], decoded["type"], decoded["code"]) == ("Loading model", "unavailable_error", 503)
+
+
+def test_errors_that_are_no_objects_are_read() -> None:
+    assert LlamaCpp().decode_error(502, "Bad gateway")["message"] == "Bad gateway"
+
+
+def test_nothing_heavy_is_imported_before_the_first_call() -> None:
+    code = (
+        "import sys; from dragoman.llamacpp import LlamaCpp; LlamaCpp(); "
+        "print([m for m in ('xllamacpp', 'openai', 'asyncio', 'httpx2') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "[]"
