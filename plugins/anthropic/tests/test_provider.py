@@ -385,3 +385,24 @@ def test_other_failures_are_not_called_a_missing_key(server: Server) -> None:
 
     with pytest.raises(anthropic.APIConnectionError):
         asyncio.run(send())
+
+
+def test_the_callers_facts_win_over_the_models_api_and_that_over_the_table() -> None:
+    model = "claude-opus-4-8"
+    call = Call(provider="anthropic", model=model, request={"model": model, "messages": CHAT["messages"]})
+    provider = Anthropic(api_key="k", model_facts={"claude-haiku-5-5": {"max_output": 7}})
+
+    def limit() -> int:
+        body = provider.encode(call).body
+        assert body is not None
+        return int(body["max_tokens"])
+
+    assert limit() == 128000
+    listing = Call(provider="anthropic", model="", request={}, endpoint="models", method="GET")
+    entry = {"id": model, "type": "model", "display_name": "O", "created_at": "2026-01-01T00:00:00Z", "max_tokens": 99}
+    provider.decode(listing, {"data": [entry], "has_more": False})
+    assert limit() == 99
+    one = Call(provider="anthropic", model="", request={}, endpoint=f"models/{model}", method="GET")
+    provider.decode(one, {**entry, "max_tokens": 98})
+    assert limit() == 98
+    assert provider.facts_of("claude-haiku-5-5").max_output == 7

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, unquote
 
 from dragoman.anthropic.catalog import decode_model, decode_models
 from dragoman.anthropic.failures import decode_error, vendor_error
+from dragoman.anthropic.models import facts_of, merge_capabilities
 from dragoman.anthropic.request import encode_count_tokens, encode_request
 from dragoman.anthropic.response import decode_message
 from dragoman.anthropic.stream import MessageDecoder
 from dragoman.core import InvalidRequest, MissingKey, Provider, Wire, async_sdk_sender, sdk_sender
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dragoman.anthropic.models import ModelFacts
     from dragoman.core import AsyncReply, AsyncSender, Call, Json, Reply, Sender
 
 CHAT = "chat/completions"
@@ -29,6 +34,8 @@ class Anthropic(Provider):
     """Claude. `base_url` has no `/v1`; `sdk_options` are arguments of `anthropic.Anthropic`.
 
     Without a key the SDK looks for its other credentials: ANTHROPIC_AUTH_TOKEN, a profile, a workload identity.
+    `model_facts` maps a model's id to fields of `ModelFacts` that win over everything else that is known about it:
+    what the Models API said, if it was asked through this provider, and the table that comes with this package.
     """
 
     name = "anthropic"
@@ -36,6 +43,18 @@ class Anthropic(Provider):
     base_url_env: ClassVar[tuple[str, ...]] = ("ANTHROPIC_BASE_URL",)
     key_env: ClassVar[tuple[str, ...]] = ("ANTHROPIC_API_KEY",)
     endpoints: ClassVar[frozenset[str] | None] = frozenset({"chat", "models"})
+
+    def __init__(self, *, model_facts: Mapping[str, Mapping[str, Any]] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._model_facts = dict(model_facts or {})
+        self._asked: dict[str, Json] = {}
+
+    def facts_of(self, model: str) -> ModelFacts:
+        """What is known about a model: from the caller, from the Models API, from the table, in this order."""
+        facts = facts_of(model)
+        if model in self._asked:
+            facts = merge_capabilities(facts, self._asked[model])
+        return replace(facts, **self._model_facts.get(model, {}))
 
     def normalise_base_url(self, url: str) -> str:
         """Drop the last slash, and the `/v1` that other vendors' addresses end with."""
@@ -45,9 +64,9 @@ class Anthropic(Provider):
         """OpenAI's request -> Anthropic's. Raises `InvalidRequest` for an endpoint that Anthropic does not have."""
         kind, _, rest = call.endpoint.partition("/")
         if call.endpoint == CHAT and call.method == "POST":
-            return encode_request(call)
+            return encode_request(call, self.facts_of)
         if call.endpoint == COUNT_TOKENS and call.method == "POST":
-            return encode_count_tokens(call)
+            return encode_count_tokens(call, self.facts_of)
         if kind == "models" and call.method == "GET":
             # A model's own id may contain what a path may not.
             path = f"/v1/models/{quote(unquote(rest), safe='')}" if rest else "/v1/models?limit=1000"
@@ -62,8 +81,10 @@ class Anthropic(Provider):
         if call.endpoint == COUNT_TOKENS:
             return {"object": "chat.completion.token_count", "input_tokens": body["input_tokens"]}
         if call.endpoint == "models":
+            self._asked |= {entry["id"]: entry for entry in body["data"]}
             return decode_models(call, body)
         if call.endpoint.startswith("models/"):
+            self._asked[body["id"]] = body
             return decode_model(body)
         return decode_message(call, body)
 
