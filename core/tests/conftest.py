@@ -15,7 +15,7 @@ from collections import defaultdict, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import openai
 import pytest
@@ -35,7 +35,12 @@ from dragoman.core.policy import forget_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from io import BufferedReader
     from pathlib import Path
+
+
+#: The first byte of a TLS connection.
+TLS_HANDSHAKE = b"\x16"
 
 
 @pytest.fixture
@@ -199,8 +204,8 @@ class Loopback:
                     break
         self._open.discard(sock)
 
-    def _read(self, file: BinaryIO) -> Seen | None:
-        first = file.readline().decode("latin-1").split()
+    def _read(self, file: BufferedReader) -> Seen | None:
+        first = file.readline().decode("latin-1").split() if file.peek(1)[:1] != TLS_HANDSHAKE else []
         if len(first) != 3:
             return None
         lines = list(iter(lambda: file.readline().decode("latin-1").strip(), ""))

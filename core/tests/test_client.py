@@ -211,7 +211,7 @@ def run(client):
     try:
         client.chat.completions.create(model="m1", messages=[])
     except openai.RateLimitError as error:
-        said.append([str(error), error.code, error.body, error.request_id, error.status_code])
+        said.append([str(error)[:17], error.message.count('slow'), error.code, error.body, error.request_id, error.status_code])
     try:
         client.chat.completions.create(model="m1", messages=[], nonsense=1)
     except TypeError:

@@ -13,7 +13,13 @@ BYTES = bytes(range(256))
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.png", "image/png"), ("b.JPG", "image/jpeg"), ("c.jpeg", "image/jpeg"), ("d.gif", "image/gif"), ("e.webp", "image/webp")],
+    [
+        ("a.png", "image/png"),
+        ("b.JPG", "image/jpeg"),
+        ("c.jpeg", "image/jpeg"),
+        ("d.gif", "image/gif"),
+        ("e.webp", "image/webp"),
+    ],
 )
 def test_an_image_becomes_a_data_url(name: str, kind: str) -> None:
     Path(name).write_bytes(BYTES)
@@ -29,7 +35,12 @@ def test_an_address_stays_one() -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.pdf", "application/pdf"), ("b.txt", "text/plain"), ("c.qqq", "application/octet-stream"), ("d", "application/octet-stream")],
+    [
+        ("a.pdf", "application/pdf"),
+        ("b.txt", "text/plain"),
+        ("c.qqq", "application/octet-stream"),
+        ("d", "application/octet-stream"),
+    ],
 )
 def test_a_file_keeps_its_name(name: str, kind: str) -> None:
     Path("deep").mkdir()

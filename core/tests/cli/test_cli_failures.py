@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import click
-import httpx2
 import openai
 import pytest
 
 from dragoman.core import InvalidRequest, MissingKey, PluginError, UnknownProvider, UnsupportedParameter
 from dragoman.core.cli.failures import ProviderFailure, describe, exit_code, redact, report
+from dragoman.core.errors import a_request as openai_request
 from dragoman.core.errors import connection_error, status_error
 
 
@@ -31,7 +31,7 @@ def status(code: int) -> Exception:
         (status(404), 5),
         (status(500), 5),
         (connection_error("x"), 5),
-        (openai.APITimeoutError(httpx2.Request("GET", "http://x")), 5),
+        (openai.APITimeoutError(openai_request()), 5),
         (openai.OpenAIError("x"), 5),
         (ProviderFailure("x"), 5),
         (KeyboardInterrupt(), 130),
@@ -49,6 +49,9 @@ def test_errors_are_one_line() -> None:
     assert describe(status(429)) == "because (HTTP 429)"
     assert describe(RuntimeError("x\ny")) == "internal error: RuntimeError: x y (--debug shows where)"
     assert describe(openai.OpenAIError()) == "OpenAIError"
+    refused = openai.APIConnectionError(request=openai_request())
+    refused.__cause__ = OSError("nobody there")
+    assert describe(refused) == "Connection error: nobody there"
 
 
 def test_secrets_are_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:

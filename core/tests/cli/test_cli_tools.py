@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import click
-import jsonschema
 import pytest
 from pydantic import Field
 
@@ -58,12 +57,17 @@ def test_the_schema_comes_from_signature_and_docstring() -> None:
     assert (tool["type"], function["name"]) == ("function", "forecast")
     assert function["description"] == "Look into the future.\n\nIt is cloudy there."
     schema = function["parameters"]
-    jsonschema.Draft202012Validator.check_schema(schema)
     assert (schema["type"], schema["required"], schema["additionalProperties"]) == ("object", ["city"], False)
     properties = schema["properties"]
     assert list(properties) == ["city", "days", "unit", "detail", "title", "at", "tags"]
     assert properties["city"] == {"type": "string", "description": "Name of the city, and of the country."}
-    assert properties["days"] == {"type": "integer", "minimum": 1, "maximum": 7, "default": 3, "description": "How many."}
+    assert properties["days"] == {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 7,
+        "default": 3,
+        "description": "How many.",
+    }
     assert properties["title"] == {"type": "string", "default": "", "description": "A heading."}
     assert properties["tags"] == {"type": "array", "items": {"type": "string"}, "default": []}
     assert schema["$defs"]["Place"]["required"] == ["lat"]

@@ -10,7 +10,9 @@ import pytest
 from dragoman.anthropic.media import file_source, image_source, media_type, parse_data_url, type_of_name
 from dragoman.core import InvalidRequest
 
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 16).decode()
+#: Has all three characters that some encoders escape.
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n\0" + b"\xfb\xef\xbe\xff\xff\xff" * 2 + b"\0").decode()
+assert set("+/=") <= set(PNG)
 HEADS = {
     "image/jpeg": b"\xff\xd8\xff\xe0",
     "image/png": b"\x89PNG\r\n\x1a\n",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,7 @@ from dragoman.core import Call, Event, Json, Reply, Sender
 from dragoman.llamacpp import LlamaCpp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -110,3 +112,14 @@ def weather(**properties: Json) -> Json:
 def tool() -> Json:
     """The demonstration's tool."""
     return weather()
+
+
+@pytest.fixture
+def run_python(_own_places: None) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """A function that runs Python code in a process of its own."""
+
+    def run(code: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, env=env, capture_output=True, check=False, text=True, timeout=60)  # noqa: S603 (our own code)
+
+    return run

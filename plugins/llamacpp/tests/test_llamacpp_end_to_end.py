@@ -79,20 +79,21 @@ def test_a_form_is_filled_in() -> None:
         assert answer.choices[0].message.parsed == Person(name="Ada", age=1, tags=["Ada"])
 
 
-def test_models_and_embeddings() -> None:
+def test_models_and_embeddings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAGOMAN_OFFLINE", "1")
     with Client(providers=[LlamaCpp(pooling="mean")], default_provider="llamacpp") as client:
         assert "demo" in [model.id for model in client.models.list()]
         assert len(client.embeddings.create(model="demo", input="x").data[0].embedding) == 128
 
 
 def test_a_timeout_is_openais() -> None:
-    with Client(providers=[LlamaCpp(parallel=1)]) as client:
-        busy = client.chat.completions.create(
-            model="llamacpp/demo", messages=[{"role": "user", "content": "word " * 60}], stream=True
-        )
+    with Client(providers=[LlamaCpp(parallel=1, context_size=65536)]) as client:
+        messages: list[Any] = [{"role": "user", "content": "Hi"}]
+        endless = {"ignore_eos": True}
+        busy = client.chat.completions.create(model="llamacpp/demo", messages=messages, stream=True, extra_body=endless)
         hurried = client.with_options(timeout=0.05)
         with pytest.raises(openai.APITimeoutError):
-            hurried.chat.completions.create(model="llamacpp/demo", messages=[{"role": "user", "content": "Hi"}])
+            hurried.chat.completions.create(model="llamacpp/demo", messages=messages)
         busy.close()
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dragoman.core import Json
 
 
-def text(answer: Json) -> str:
+def text(answer: Json) -> Any:
     return answer["choices"][0]["message"]["content"]
 
 
@@ -173,10 +173,12 @@ sha, commit = hashlib.sha256(model).hexdigest(), "a" * 40
 class Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path.endswith("/refs"):
-            body = json.dumps({"branches": [{"name": "main", "ref": "refs/heads/main", "targetCommit": commit}]}).encode()
+            branch = {"name": "main", "ref": "refs/heads/main", "targetCommit": commit}
+            body = json.dumps({"branches": [branch]}).encode()
         elif "/tree/" in self.path:
             lfs = {"oid": sha, "size": len(model), "pointerSize": 100}
-            body = json.dumps([{"type": "file", "path": "t-Q8_0.gguf", "size": len(model), "oid": "b" * 40, "lfs": lfs}]).encode()
+            file = {"type": "file", "path": "t-Q8_0.gguf", "size": len(model), "oid": "b" * 40, "lfs": lfs}
+            body = json.dumps([file]).encode()
         else:
             body = model
         found = self.path.startswith(("/api/models/acme/tiny/", "/acme/tiny/"))
@@ -207,17 +209,15 @@ for model in ("acme/tiny:Q8_0", "acme/none"):
 """
 
 
-def test_a_repository_is_downloaded_by_the_engine(tmp_path: Path) -> None:
+def test_a_repository_is_downloaded_by_the_engine(tmp_path: Path, run_python: Any) -> None:
     """Against a hub on loopback, in processes of their own: the engine reads the hub's address once."""
-    with subprocess.Popen([sys.executable, "-c", HUB, str(demo_model_path())], stdout=subprocess.PIPE, text=True) as hub:
+    command = [sys.executable, "-c", HUB, str(demo_model_path())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hub:  # noqa: S603 (our own code)
         assert hub.stdout is not None
         address = f"http://127.0.0.1:{hub.stdout.readline().strip()}/"
         places = dict.fromkeys(("HF_HOME", "HF_HUB_CACHE", "LLAMA_CACHE"), str(tmp_path))
-        environment = {**os.environ, **places, "HF_ENDPOINT": address, "MODEL_ENDPOINT": address}
         try:
-            done = subprocess.run(
-                [sys.executable, "-c", ASK], env=environment, capture_output=True, check=True, text=True, timeout=60
-            )
+            done = run_python(ASK, {**os.environ, **places, "HF_ENDPOINT": address, "MODEL_ENDPOINT": address})
         finally:
             hub.kill()
     found, missing = done.stdout.splitlines()
@@ -225,11 +225,24 @@ def test_a_repository_is_downloaded_by_the_engine(tmp_path: Path) -> None:
     assert missing.startswith("400 llama.cpp could not load 'acme/none' from Hugging Face")
 
 
+BRIEF = """
+from dragoman.llamacpp.engine import Engine
+from dragoman.llamacpp.options import EngineOptions
+for _ in range(40):
+    Engine("demo", EngineOptions())
+print("all closed")
+"""
+
+
+def test_an_engine_may_be_closed_as_soon_as_it_is_loaded(run_python: Any) -> None:
+    assert run_python(BRIEF).stdout == "all closed\n"
+
+
 LIFE = """
 import asyncio, sys
 from dragoman.core import Call
 from dragoman.llamacpp import LlamaCpp
-provider = LlamaCpp(parallel=1)
+provider = LlamaCpp(parallel=1, context_size=65536)
 def call(**params):
     request = {"model": "demo", "messages": [{"role": "user", "content": "hello " * 30}], **params}
     return Call("llamacpp", "demo", request)
@@ -243,20 +256,19 @@ ENDINGS = {
     "nothing": "",
     "closed": "sender.close()",
     "an open stream": "reply = send(sender, stream=True); next(reply.pieces)",
+    "an endless stream": "reply = send(sender, stream=True, ignore_eos=True); next(reply.pieces)",
     "an unread stream": "reply = send(sender, stream=True)",
     "an open async stream": (
         "reply = asyncio.run(send(provider.async_sender(), stream=True)); assert reply.status == 200"
     ),
-    "an error": "send(sender, max_tokens='x'); call = call(); call.model = '/none.gguf'; sender.send(call, provider.encode(call))",
+    "an error": "assert send(sender, max_tokens='x').status == send(sender, stream=True, n='x').status == 400",
 }
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_the_engine_prints_nothing_and_the_interpreter_ends(ending: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LIFE + ENDINGS[ending]], capture_output=True, check=False, timeout=60
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+def test_the_engine_prints_nothing_and_the_interpreter_ends(ending: str, run_python: Any) -> None:
+    done = run_python(LIFE + ENDINGS[ending])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_no_thread_is_left_after_a_call(desk: Any) -> None:

@@ -87,7 +87,12 @@ def test_a_failure_in_the_middle_does_not_change_the_status() -> None:
 
 def test_the_reader_is_woken_for_each_piece_and_at_the_end() -> None:
     woken = threading.Semaphore(0)
-    generation = Generation(lambda deliver: [deliver(b"a"), deliver(b"b")] and None, woken.release)
+
+    def work(deliver: Callable[[bytes], bool]) -> None:
+        deliver(b"a")
+        deliver(b"b")
+
+    generation = Generation(work, woken.release)
     generation.join(10)
     assert [woken.acquire(timeout=1) for _ in range(3)] == [True] * 3
     assert generation.take() == ([b"a", b"b"], True)

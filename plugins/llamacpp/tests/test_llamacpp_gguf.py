@@ -12,6 +12,8 @@ from dragoman.llamacpp.gguf import encode_gguf
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dragoman.llamacpp.gguf import Value
+
 
 def test_the_head_counts_tensors_and_metadata() -> None:
     raw = encode_gguf({"a": 1, "b": True, "c": "x"}, {"t": ((2,), [1.0, 2.0]), "u": ((1,), [3.0])})
@@ -29,7 +31,14 @@ def test_data_begin_at_a_multiple_of_32_and_each_tensor_too() -> None:
 def test_the_makers_reader_reads_it(tmp_path: Path) -> None:
     gguf = pytest.importorskip("gguf", reason="the gguf package reads the file back; it is not installed")
     file = tmp_path / "x.gguf"
-    metadata = {"whole": 7, "part": 0.5, "no": False, "text": "é", "words": ["a", "b"], "numbers": [1, -2]}
+    metadata: dict[str, Value] = {
+        "whole": 7,
+        "part": 0.5,
+        "no": False,
+        "text": "é",
+        "words": ["a", "b"],
+        "numbers": [1, -2],
+    }
     file.write_bytes(encode_gguf(metadata, {"t": ((2, 3), [float(n) for n in range(6)])}))
     reader = gguf.GGUFReader(file)
     assert {name: reader.fields[name].contents() for name in metadata} == metadata

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from typing import Any
 
 import pytest
 
@@ -81,10 +80,9 @@ def test_errors_that_are_no_objects_are_read() -> None:
     assert LlamaCpp().decode_error(502, "Bad gateway")["message"] == "Bad gateway"
 
 
-def test_nothing_heavy_is_imported_before_the_first_call() -> None:
+def test_nothing_heavy_is_imported_before_the_first_call(run_python: Any) -> None:
     code = (
         "import sys; from dragoman.llamacpp import LlamaCpp; LlamaCpp(); "
         "print([m for m in ('xllamacpp', 'openai', 'asyncio', 'httpx2') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    assert done.stdout.strip() == "[]"
+    assert run_python(code).stdout.strip() == "[]"

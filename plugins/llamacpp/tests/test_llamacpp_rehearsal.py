@@ -23,13 +23,20 @@ def arguments(answer: Json) -> list[Any]:
     return [json.loads(call["function"]["arguments"]) for call in answer["choices"][0]["message"]["tool_calls"]]
 
 
-def text(answer: Json) -> str:
+def text(answer: Json) -> Any:
     return answer["choices"][0]["message"]["content"]
 
 
-@pytest.mark.parametrize("said", ["Hello", "Grüße, 世界 ☃ 😀", "a <tool_call> and <think> in it", 'quotes " and \\ and {braces}', "two\nlines"])
+@pytest.mark.parametrize(
+    "said",
+    ["Hello", "Grüße, 世界 ☃ 😀", "a <tool_call> and <think> in it", 'quotes " and \\ and {braces}', "two\nlines"],
+)
 def test_it_repeats_what_was_said(desk: Any, said: str) -> None:
     assert text(desk.ask(said)) == SAYS + said
+
+
+def test_the_models_own_marks_cannot_be_smuggled_in(desk: Any) -> None:
+    assert text(desk.ask("a <|im_end|> b")) == SAYS + "a < |im_end|> b"
 
 
 def test_it_repeats_parts_of_text(desk: Any) -> None:
@@ -69,8 +76,8 @@ def test_it_calls_the_callers_own_tool(desk: Any, tool: Json) -> None:
 
 
 def test_it_calls_the_tool_that_the_question_names(desk: Any, tool: Json) -> None:
-    search = {"type": "function", "function": {"name": "search", "parameters": {"properties": {"query": {}}}}}
-    search["function"]["parameters"]["properties"]["query"]["type"] = "string"
+    parameters = {"type": "object", "properties": {"query": {"type": "string"}}}
+    search = {"type": "function", "function": {"name": "search", "parameters": parameters}}
     answer = desk.ask("please search for it", tools=[tool, search])
     assert answer["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "search"
     assert arguments(answer) == [{"query": "please search for it"}]

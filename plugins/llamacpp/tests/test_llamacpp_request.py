@@ -64,7 +64,9 @@ def test_the_newer_name_of_the_limit_becomes_the_older() -> None:
     assert "max_completion_tokens" not in wire
 
 
-@pytest.mark.parametrize("param", ["audio", "functions", "prediction", "service_tier", "verbosity", "web_search_options"])
+@pytest.mark.parametrize(
+    "param", ["audio", "functions", "prediction", "service_tier", "verbosity", "web_search_options"]
+)
 def test_what_the_engine_would_pass_over_is_refused(param: str) -> None:
     with pytest.raises(UnsupportedParameter, match=param):
         encode_chat(call(**{param: {"x": 1}}))
@@ -89,7 +91,13 @@ def test_developer_becomes_system() -> None:
 
 @pytest.mark.rule(227)
 def test_what_others_left_in_the_history_goes_but_thoughts_stay() -> None:
-    message = {"role": "assistant", "content": "a", "reasoning": "r", "thinking_blocks": [1], "extra_content": {"x": {}}}
+    message = {
+        "role": "assistant",
+        "content": "a",
+        "reasoning": "r",
+        "thinking_blocks": [1],
+        "extra_content": {"x": {}},
+    }
     assert encode_message(message) == {"role": "assistant", "content": "a", "reasoning_content": "r"}
     assert encode_message({**USER, "reasoning_content": "r"}) == USER
 

@@ -20,7 +20,14 @@ def tool_call(**fields: Any) -> Json:
 
 def completion(finish_reason: str = "stop", **message: Any) -> Json:
     choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", **message}}
-    return {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "timings": {"a": 1}}
+    return {
+        "id": "x",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [choice],
+        "timings": {"a": 1},
+    }
 
 
 def chunk(delta: Json, finish_reason: str | None = None, index: int = 0) -> Json:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
@@ -108,9 +106,17 @@ def test_a_model_that_cannot_be_served_says_why() -> None:
     assert (caught.value.status, caught.value.error["code"]) == (404, "model_not_found")
 
 
-def test_the_server_ends_with_its_parent() -> None:
-    code = "import os; from dragoman.llamacpp import serve; block = serve(); print(block.__enter__(), flush=True); os._exit(1)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True, timeout=60)
+LEAVING = """
+import os
+from dragoman.llamacpp import serve
+block = serve()
+print(block.__enter__(), flush=True)
+os._exit(1)
+"""
+
+
+def test_the_server_ends_with_its_parent(run_python: Any) -> None:
+    done = run_python(LEAVING)
     host, _, port = done.stdout.strip().removeprefix("http://").partition(":")
     gone = False
     for _ in range(1000):

@@ -18,10 +18,15 @@ _RAW_RESPONSE = "x-stainless-raw-response"
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
+#: What openai 3 writes at the head of its request bodies, before the rest in the order of its signature.
+_HEAD = () if openai.VERSION.startswith("2.") else ("model", "stream", "service_tier")
+
+
 @cache
 def parameters() -> tuple[str, ...]:
-    """Names of what `chat.completions.create` takes, in the SDK's order, which is that of its request bodies."""
-    return tuple(name for name in inspect.signature(Completions.create).parameters if name != "self")
+    """Names of what `chat.completions.create` takes, in the order of the SDK's request bodies."""
+    names = [name for name in inspect.signature(Completions.create).parameters if name != "self"]
+    return (*_HEAD, *(name for name in names if name not in _HEAD))
 
 
 def check_arguments(params: Mapping[str, Any]) -> None:

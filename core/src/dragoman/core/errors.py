@@ -103,7 +103,8 @@ def status_error(  # noqa: PLR0913 (one keyword for each fact of the failure)
     kind = _STATUS_CLASSES.get(status)
     if kind is None:
         kind = openai.InternalServerError if status >= _SERVER_ERROR else openai.APIStatusError
-    exception = kind(error["message"], response=response, body=error)
+    # Worded as the SDK itself words it, so that both roads say the same.
+    exception = kind(f"Error code: {status} - {error['message']}", response=response, body=error)
     exception.status_code = status
     exception.request_id = request_id(headers)
     exception.__cause__ = cause

@@ -38,6 +38,8 @@ CHAT = "chat/completions"
 _DONE = b"[DONE]"
 #: Where an SSE event ends, or a line end that was cut off the piece before.
 _EVENT_END = re.compile(rb"\A(?:\r\n|\r|\n)|(?:\r\n){2}|\n\n|\r\r")
+#: An event without data, at which readers of JSON stumble.
+_SILENT = re.compile(rb"data: ?[\r\n]+")
 
 
 class Exchange:
@@ -176,7 +178,8 @@ class Exchange:
             for part in _parts(piece or b""):
                 # Read first: an event that reports a failure is not handed on, but raised.
                 self._watch(part)
-                yield part
+                if not _SILENT.fullmatch(part):
+                    yield part
             if piece is None:
                 self._watch(None)
             return

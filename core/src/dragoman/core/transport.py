@@ -38,7 +38,9 @@ _ANY_TYPE = frozenset({"*/*", "application/json"})
 #: Headers of a reply that described its bytes on the vendor's wire, not the ones handed on.
 _WIRE_HEADERS = frozenset({"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"})
 #: The endpoint of a URL, whatever base URL the client was given.
-_ENDPOINT = re.compile(r"(?:.*?/v\d+[^/]*/|.*?/deployments/[^/]+/|/)?(.+)")
+_ENDPOINT = re.compile(
+    r"(?:.*?/deployments/.+?/(?=(?:audio|chat|completions|embeddings|images)\b)|.*?/v\d+[^/]*/|/)?(.+)"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ class Program(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *_: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run the program and exit; whatever goes wrong is one line on stderr and an exit code."""
+        self.debug = False
         extra["prog_name"] = "dragoman"
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)

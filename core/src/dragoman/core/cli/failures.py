@@ -49,7 +49,7 @@ def describe(error: BaseException) -> str:
         if context is not None:
             text += f" ('{context.command_path} --help' tells more)"
     else:
-        text = str(error)
+        text = _message(error)
         status, request = getattr(error, "status_code", None), getattr(error, "request_id", None)
         facts = [f"HTTP {status}" if status else "", f"request {request}" if request else ""]
         if any(facts):
@@ -57,6 +57,17 @@ def describe(error: BaseException) -> str:
         if exit_code(error) == FAULT:
             text = f"internal error: {type(error).__name__}: {text} (--debug shows where)"
     return redact(" ".join(text.split()) or type(error).__name__)
+
+
+def _message(error: BaseException) -> str:
+    """The provider's own words where there are some; the openai SDK's "Connection error." with its reason."""
+    body = getattr(error, "body", None)
+    if isinstance(body, dict) and isinstance(body.get("message"), str):
+        return body["message"]
+    text, reason = str(error), str(error.__cause__ or "")
+    if exit_code(error) == PROVIDER and reason and reason not in text:
+        text = f"{text.rstrip('.')}: {reason}"
+    return text
 
 
 def report(error: BaseException, *, debug: bool) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dragoman.llamacpp.options import EngineOptions
 from dragoman.llamacpp.provider import LlamaCpp
 from dragoman.llamacpp.rehearsal import demo_model_path
 from dragoman.llamacpp.serving import serve
+from dragoman.llamacpp.source import EngineError
 
-__all__ = ["LlamaCpp", "demo_model_path", "serve"]
+__all__ = ["EngineError", "EngineOptions", "LlamaCpp", "demo_model_path", "serve"]

@@ -58,7 +58,7 @@ _NORMAL_TOKEN, _CONTROL_TOKEN, _OWN_TOKEN = 1, 3, 4
 
 
 def demo_model_path() -> Path:
-    """Return the rehearsal model's file, written on first use (about 0.5 MB, some 30 ms).
+    """Return the rehearsal model's file, written on first use (0.6 MB, a few milliseconds).
 
     It lies in `$XDG_CACHE_HOME/dragoman` or `~/.cache/dragoman`, or in the temporary folder where that
     cannot be written. Its name holds a hash of its bytes, so a changed model never meets an old file.

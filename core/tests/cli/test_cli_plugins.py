@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import os
+import re
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+
+PROVIDER = """
+from dragoman.core import Provider
+
+class Acme(Provider):
+    name = "acme"
+    key_env = ("ACME_API_KEY", "ACME_KEY")
+"""
+
+
+@pytest.fixture
+def listed(install: Any, start: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The rows of `dragoman plugins`, by the plugin's name."""
+
+    def listed(*distributions: tuple[str, str, str]) -> tuple[dict[str, list[str]], str]:
+        for name, point, code in distributions:
+            found = install(name, point, code=code)
+            monkeypatch.setenv("PYTHONPATH", os.pathsep.join(found._path))
+        process = start("plugins")
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, b"")
+        rows = [re.split(r"  +", line, maxsplit=4) for line in out.decode().splitlines()[1:]]
+        return {row[1]: row for row in rows}, out.decode()
+
+    return listed
+
+
+def test_keys_are_found_and_never_shown(listed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = ("dragoman-acme", "dragoman.providers:acme=dragoman_acme:Acme", PROVIDER)
+    monkeypatch.setenv("ACME_KEY", "secret-of-acme")
+    rows, out = listed(plugin)
+    assert rows["acme"] == [
+        "provider", "acme", "dragoman-acme 1.0", "ok", "key found: ACME_API_KEY or ACME_KEY",
+    ]  # fmt: skip
+    assert "secret-of-acme" not in out
+    assert out.startswith(f"dragoman-core {version('dragoman-core')}, openai {version('openai')}, Python 3.")
+
+
+def test_missing_keys(listed: Any) -> None:
+    keyless = PROVIDER.replace('("ACME_API_KEY", "ACME_KEY")', "()")
+    rows, _ = listed(
+        ("dragoman-acme", "dragoman.providers:acme=dragoman_acme:Acme", PROVIDER),
+        ("dragoman-local", "dragoman.providers:local=dragoman_local:Acme", keyless),
+    )
+    assert rows["acme"][3:] == ["ok", "key missing: ACME_API_KEY or ACME_KEY"]
+    assert rows["local"][3:] == ["ok", "needs no key"]
+
+
+def test_what_is_broken_and_why(listed: Any) -> None:
+    rows, _ = listed(
+        ("dragoman-acme", "dragoman.providers:acme=dragoman_acme:Acme", "import no_such_module"),
+        ("dragoman-hooked", "dragoman:hooked=dragoman_hooked", "raise RuntimeError('of\\nno use')"),
+        ("twin-a", "dragoman.providers:twin=twin_a:Acme", PROVIDER),
+    )
+    assert rows["acme"][3] == "broken"
+    assert "No module named 'no_such_module'" in rows["acme"][4]
+    assert "pip uninstall dragoman-acme" in rows["acme"][4]
+    assert rows["hooked"][:1] + rows["hooked"][3:] == ["hooks", "broken", "RuntimeError: of no use"]
+    assert rows["twin"][3] == "ok"
+
+
+def test_blocked_ones(listed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAGOMAN_PLUGINS", "no:acme")
+    rows, _ = listed(("dragoman-acme", "dragoman.providers:acme=dragoman_acme:Acme", PROVIDER))
+    assert rows["acme"][3] == "blocked"
