@@ -12,15 +12,17 @@ import copy
 import re
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openai.types.chat.completion_create_params import CompletionCreateParamsStreaming
 
 from dragoman.core import Call, DragomanWarning, Provider, UnsupportedParameter
 from dragoman.core.plugins import plugins
 from dragoman.core.policy import HINTS, forget_warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PAGE = Path(__file__).parents[1] / "docs" / "parameters.md"
 HEAD = """\
@@ -79,7 +81,6 @@ COMPANIONS: dict[str, dict[str, Any]] = {
     "function_call": {"functions": VALUES["functions"]},
     "tool_choice": {"tools": VALUES["tools"]},
     "parallel_tool_calls": {"tools": VALUES["tools"]},
-    "top_logprobs": {"logprobs": True},
     "stream_options": {"stream": True},
 }
 #: A model of each provider's, where its translator looks at the model.

@@ -63,7 +63,7 @@ def test_a_form_with_a_file(road: Any, server: Any, provider: Provider) -> None:
     assert spoken.text == "spoken"
     for seen, data in zip(server.requests, (b"\x00\xffdata", b"RIFF"), strict=True):
         kind, _, boundary = seen.headers["content-type"].partition("; boundary=")
-        assert kind == "multipart/form-data"
+        assert kind.lower() == "multipart/form-data"
         assert data in seen.body
         assert seen.body.startswith(b"--" + boundary.encode())
 

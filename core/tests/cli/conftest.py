@@ -107,6 +107,8 @@ class Handler(BaseHTTPRequestHandler):
             start = {**call, "index": index, "function": {**call["function"], "arguments": text[:4]}}
             self.event(model, {"tool_calls": [start]})
             self.event(model, {"tool_calls": [{"index": index, "function": {"arguments": text[4:]}}]})
+        if model == "broken":
+            return
         self.event(model, {}, reason)
         self.wfile.write(b"data: [DONE]\n\n")
 
@@ -172,7 +174,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         code = f"{before}\nimport runpy; runpy.run_module('dragoman', run_name='__main__', alter_sys=True)"
         command = [sys.executable, "-c", code, *args] if before else [sys.executable, "-m", "dragoman", *args]
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        started.append(subprocess.Popen(command, **{**pipes, **options}))
+        started.append(subprocess.Popen(command, **{**pipes, **options}))  # noqa: S603 (our own program)
         return started[-1]
 
     yield start

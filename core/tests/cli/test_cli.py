@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from click.testing import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from click.testing import Result
 
     from dragoman.core.plugins import Plugins
 
@@ -43,7 +44,7 @@ finally:
     print(*sys.modules)
 """
     command = [sys.executable, "-c", code]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 (our own program)
     loaded = set(printed.splitlines()[-1].split())
     assert "click" in loaded
     assert loaded & {"openai", "rich", "pydantic", "httpx", "httpx2", "dragoman.core.client", "anthropic"} == set()
@@ -113,7 +114,7 @@ def test_the_environment_comes_before_dotenv(server: Any, start: Start) -> None:
 
 def test_debug_shows_the_traceback_without_the_key(server: Any, run: Run) -> None:
     args = ["chat", "-m", "status-401", "hi", "--base-url", server.url]
-    plain, debug = run(*args), run(*args, "--debug")
+    debug, plain = run(*args, "--debug"), run(*args)
     assert plain.stderr == "dragoman: no: Bearer [OPENAI_API_KEY] (HTTP 401, request req_1)\n"
     assert debug.stderr.startswith("Traceback (most recent call last)")
     assert debug.stderr.endswith(plain.stderr)
@@ -142,9 +143,11 @@ def register_commands(commands):
 def with_plugins(install: Callable[..., Plugins], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Plugins]:
     """`install`, for programs in processes of their own too."""
 
+    usual = [path for path in [os.environ.get("PYTHONPATH")] if path]
+
     def install_for_all(*args: Any, **more: Any) -> Plugins:
         found = install(*args, **more)
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(found._path or ()))
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*(found._path or ()), *usual]))
         return found
 
     return install_for_all

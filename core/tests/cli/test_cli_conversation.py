@@ -105,6 +105,14 @@ def test_a_turn_that_fails_is_forgotten(converse: Any, stream: bool) -> None:
     assert [message["content"].strip() for message in conversation.messages] == ["one", "You said: one"]
 
 
+def test_an_answer_that_broke_is_forgotten(converse: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    conversation = converse("broken")
+    with pytest.raises(openai.APIConnectionError):
+        conversation.ask("one")
+    assert conversation.messages == []
+    assert capsys.readouterr().out == "You said: one \n"
+
+
 class Impatient(View):
     """A reader who presses Ctrl-C after some words."""
 

@@ -30,7 +30,9 @@ def test_one_answer_is_enough(start: Any, server: Any, monkeypatch: pytest.Monke
     monkeypatch.setenv("DRAGOMAN_PLUGINS", "openai,anthropic")
     if not {"openai", "anthropic"} <= set(plugins().providers()):
         pytest.skip("the plugins openai and anthropic are not installed")
-    out, err = start("models").communicate(timeout=60)
+    process = start("models")
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0
     assert out.decode().split() == ["openai/small", "openai/large"]
     assert err.startswith(b"dragoman: anthropic: ")
     assert err.count(b"\n") == 1

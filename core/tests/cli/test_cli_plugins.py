@@ -20,10 +20,12 @@ class Acme(Provider):
 def listed(install: Any, start: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The rows of `dragoman plugins`, by the plugin's name."""
 
+    usual = [path for path in [os.environ.get("PYTHONPATH")] if path]
+
     def listed(*distributions: tuple[str, str, str]) -> tuple[dict[str, list[str]], str]:
         for name, point, code in distributions:
             found = install(name, point, code=code)
-            monkeypatch.setenv("PYTHONPATH", os.pathsep.join(found._path))
+            monkeypatch.setenv("PYTHONPATH", os.pathsep.join([*found._path, *usual]))
         process = start("plugins")
         out, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (0, b"")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import select
-import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator
 
 pty = pytest.importorskip("pty", reason="pseudo-terminals are POSIX's")

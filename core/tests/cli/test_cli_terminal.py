@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import io
-
-import pytest
+from typing import TYPE_CHECKING
 
 from dragoman.core.cli.terminal import View, clean, console
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class Terminal(io.StringIO):
@@ -47,8 +49,8 @@ def test_reasoning_stands_apart(capsys: pytest.CaptureFixture[str]) -> None:
     view.reasoning("hm, ")
     view.reasoning("well")
     view.text("yes")
-    view.note("→ f()")
-    assert capsys.readouterr() == ("yes\n", "hm, well\n→ f()\n")
+    view.note("→ f() " + "long " * 100)
+    assert capsys.readouterr() == ("yes\n", "hm, well\n→ f() " + ("long " * 100).rstrip() + "\n")
 
 
 def test_a_terminal_sees_dimmed_reasoning_and_no_escapes_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:

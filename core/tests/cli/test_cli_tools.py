@@ -24,7 +24,7 @@ class Place:
     lon: float = 0.0
 
 
-def forecast(
+def forecast(  # noqa: PLR0917 (one of each kind)
     city: str,
     days: Annotated[int, Field(ge=1, le=7)] = 3,
     unit: Unit = Unit.C,
@@ -125,6 +125,14 @@ def test_positional_only_parameters() -> None:
     assert Tool(power, "power").call('{"base": 3, "exponent": 1, "offset": 5}') == "8"
 
 
+def test_defaults_stay_what_they_are() -> None:
+    def publish(page: dict[str, str] = {"title": "x"}) -> None: ...  # noqa: B006 (what users write)
+
+    parameters = Tool(publish, "publish").definition()["function"]["parameters"]
+    assert parameters["properties"]["page"]["default"] == {"title": "x"}
+    assert "title" not in parameters["properties"]["page"]
+
+
 def test_coroutines_are_awaited() -> None:
     async def double(x: int) -> int:
         return 2 * x
@@ -137,7 +145,7 @@ def test_what_a_function_raises_is_told() -> None:
         message = "no such city"
         raise LookupError(message)
 
-    with pytest.raises(ToolError, match="^LookupError: no such city$"):
+    with pytest.raises(ToolError, match=r"^LookupError: no such city$"):
         Tool(fail, "fail").call("{}")
 
 
@@ -168,7 +176,7 @@ def test_what_cannot_be_a_tool() -> None:
     for function in (stream, unknown):
         with pytest.raises(click.UsageError, match=f"{function.__name__} cannot be a tool: "):
             Tool(function, function.__name__).definition()
-    with pytest.raises(click.UsageError, match="print cannot be a tool|print takes"):
+    with pytest.raises(click.UsageError, match=r"print (cannot be a tool|takes \*)"):
         Tool(print, "print")
 
 

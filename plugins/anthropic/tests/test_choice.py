@@ -49,7 +49,12 @@ def test_a_rewritten_name_is_chosen_by_its_wire_name(encode: Any) -> None:
 @pytest.mark.rule(30, 71)
 def test_the_legacy_choice(encode: Any) -> None:
     sent = encode(functions=[{"name": "f"}], function_call={"name": "f"})
-    assert sent.body["tool_choice"] == {"type": "tool", "name": "f"}
+    # The answer has a place for one call.
+    assert sent.body["tool_choice"] == {"type": "tool", "name": "f", "disable_parallel_tool_use": True}
+    single = {"type": "auto", "disable_parallel_tool_use": True}
+    assert encode(functions=[{"name": "f"}]).body["tool_choice"] == single
+    assert encode(functions=[{"name": "f"}], function_call="none").body["tool_choice"] == {"type": "none"}
+    assert "tool_choice" not in encode(functions=[{"name": "f"}], tools=TOOLS).body
     with pytest.raises(InvalidRequest, match="function_call names 'g'"):
         encode(functions=[{"name": "f"}], function_call={"name": "g"})
     with pytest.raises(UnsupportedParameter) as caught:

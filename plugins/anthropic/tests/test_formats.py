@@ -54,6 +54,16 @@ def test_what_was_left_open_is_closed(encode: Any) -> None:
     }
 
 
+@pytest.mark.rule(45, 104)
+@pytest.mark.parametrize("model", ["claude-sonnet-4-5", OLD])
+@pytest.mark.filterwarnings("ignore::dragoman.core.DragomanWarning")
+def test_the_keys_of_a_schema_keep_their_order(encode: Any, model: str) -> None:
+    schema = {"additionalProperties": False, "properties": {}, "type": "object"}
+    body = encode(model, policy="adapt", response_format=wanted(schema)).body
+    sent = body["output_config"]["format"]["schema"] if model != OLD else body["tools"][0]["input_schema"]
+    assert list(sent) == list(schema)
+
+
 @pytest.mark.rule(105)
 def test_what_cannot_be_enforced_goes_by_policy(encode: Any) -> None:
     value = wanted({**OBJECT, "properties": {"a": {"type": "integer", "minimum": 1}}})

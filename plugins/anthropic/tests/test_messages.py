@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.core import DragomanWarning, InvalidRequest, Json
+from dragoman.core import DragomanWarning, InvalidRequest, Json, pack
 
 TOOLS = [{"type": "function", "function": {"name": "f"}}]
 MARK = {"cache_control": {"type": "ephemeral"}}
@@ -90,6 +90,26 @@ def test_elsewhere_it_is_a_marked_note_in_the_users_turn(
     assert "".join(message["role"][0] for message in sent.messages) == roles
     assert NOTE in sent.blocks
     assert "system" not in sent.body
+
+
+@pytest.mark.rule(22, 23, 135)
+@pytest.mark.parametrize(
+    ("last", "tail", "roles"),
+    [
+        ("web_search_tool_result", [], "uas"),
+        ("mcp_tool_result", [says("assistant", "a"), says("user", "x")], "uasau"),
+        ("web_search_tool_result", [says("user", "x")], "uau"),
+        ("server_tool_use", [], "uau"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::dragoman.core.DragomanWarning")
+def test_the_results_of_server_tools_are_as_good_as_a_users_turn(
+    encode: Any, last: str, tail: list[Json], roles: str
+) -> None:
+    answer = says("assistant", None)
+    answer["extra_content"] = pack(answer, "anthropic", {"blocks": [{"type": last, "id": "srvtoolu_1"}]})
+    sent = encode(MODERN, messages=[says("user", "q"), answer, says("system", "N"), *tail])
+    assert "".join(message["role"][0] for message in sent.messages) == roles
 
 
 @pytest.mark.rule(22, 122)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dragoman.anthropic.reasoning import peer_thinking
-from dragoman.core import DragomanWarning, Json, pack
+from dragoman.core import DragomanWarning, InvalidRequest, Json, pack
 
 THINKING = {"type": "thinking", "thinking": "Hm.", "signature": "sig"}
 SERVER: list[Json] = [
@@ -105,13 +105,66 @@ def test_a_broken_carry_is_no_carry(encode: Any, blocks: Any) -> None:
 
 
 @pytest.mark.rule(57)
-def test_a_repeated_answer_keeps_its_blocks_but_not_its_ids(encode: Any) -> None:
+def test_a_repeated_answer_keeps_its_blocks_and_its_ids(encode: Any) -> None:
     sent = encode(messages=[*history(answer()), *history(answer())], tools=[TOOL])
+    assert [sent.messages[1]["content"], sent.messages[3]["content"]] == [BLOCKS, BLOCKS]
+    results = [block["tool_use_id"] for block in sent.blocks if block["type"] == "tool_result"]
+    assert results == ["toolu_1", "toolu_1"]
+
+
+@pytest.mark.rule(57)
+def test_answers_in_one_turn_do_not_share_an_id(encode: Any) -> None:
+    result = history(answer())[-1]
+    sent = encode(messages=[*history(answer())[:-1], answer(), result, result], tools=[TOOL])
     uses = [block for block in sent.blocks if block["type"] == "tool_use"]
-    assert [use["id"] for use in uses] == ["toolu_1", "toolu_1_2"]
-    assert uses[1] == {**BLOCKS[-1], "id": "toolu_1_2"}
+    assert uses == [BLOCKS[-1], {**BLOCKS[-1], "id": "toolu_1_2"}]
     results = [block["tool_use_id"] for block in sent.blocks if block["type"] == "tool_result"]
     assert results == ["toolu_1", "toolu_1_2"]
+
+
+@pytest.mark.rule(32, 143)
+@pytest.mark.parametrize("blocks", [[], [{"type": "text", "text": ""}]])
+def test_an_answer_without_content_is_not_replaced_by_what_explains_it(encode: Any, blocks: list[Json]) -> None:
+    message: Json = {"role": "assistant", "content": None, "refusal": "This request was refused."}
+    message["extra_content"] = pack(message, "anthropic", {"blocks": blocks, "stop_reason": "refusal"})
+    sent = encode(messages=[{"role": "user", "content": "q"}, message, {"role": "user", "content": "?"}])
+    assert sent.messages == [
+        {"role": "user", "content": [{"type": "text", "text": "q"}, {"type": "text", "text": "?"}]}
+    ]
+
+
+@pytest.mark.rule(30, 34, 127)
+def test_an_answer_in_the_first_tool_interface_goes_back_as_it_came(encode: Any) -> None:
+    blocks = [THINKING, {"type": "tool_use", "id": "toolu_1", "name": "a_b", "input": {"a": 1}}]
+    message: Json = {"role": "assistant", "content": None, "function_call": {"name": "a.b", "arguments": '{"a":1}'}}
+    message["extra_content"] = pack(message, "anthropic", {"blocks": blocks})
+    functions = [{"name": "a.b"}]
+    answers = [message, {"role": "function", "name": "a.b", "content": "r"}]
+    sent = encode(messages=[{"role": "user", "content": "q"}, *answers, *answers], functions=functions)
+    assert [sent.messages[1]["content"], sent.messages[3]["content"]] == [blocks, blocks]
+    assert [block["tool_use_id"] for block in sent.blocks if block["type"] == "tool_result"] == ["toolu_1"] * 2
+    edited = {**message, "function_call": {"name": "a.b", "arguments": "{}"}}
+    with pytest.warns(DragomanWarning, match="was changed"):
+        sent = encode(messages=[{"role": "user", "content": "q"}, edited, answers[1]], functions=functions)
+    assert [block["type"] for block in sent.messages[1]["content"]] == ["tool_use"]
+
+
+@pytest.mark.rule(30)
+def test_calls_that_the_first_tool_interface_cannot_show_are_not_replayed(encode: Any) -> None:
+    blocks = [{"type": "tool_use", "id": name, "name": "f", "input": {}} for name in ("toolu_1", "toolu_2")]
+    message: Json = {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}
+    message["extra_content"] = pack(message, "anthropic", {"blocks": blocks})
+    result = {"role": "function", "name": "f", "content": "r"}
+    sent = encode(messages=[{"role": "user", "content": "q"}, message, result], functions=[{"name": "f"}])
+    assert [block["id"] for block in sent.messages[1]["content"]] == ["function_call"]
+
+
+@pytest.mark.parametrize("held", ["f", ["f"], 3])
+def test_a_carried_message_with_a_call_that_is_none(encode: Any, held: Any) -> None:
+    message: Json = {"role": "assistant", "tool_calls": [{"id": "c", "function": held}]}
+    message["extra_content"] = pack(message, "anthropic", {"blocks": []})
+    with pytest.raises(InvalidRequest, match="has no name"):
+        encode(messages=[{"role": "user", "content": "q"}, message])
 
 
 @pytest.mark.rule(34)

@@ -138,7 +138,6 @@ def check(body: Json) -> None:
             assert index > 0
             assert roles[index - 1] == "user"
             assert roles[index + 1 : index + 2] in ([], ["assistant"])
-    used: list[str] = []
     open_calls: list[str] = []
     for message in body["messages"]:
         kinds = [block["type"] for block in message["content"]]
@@ -149,9 +148,8 @@ def check(body: Json) -> None:
         if message["role"] != "system":
             assert sorted(results) == sorted(open_calls)
             open_calls = [block["id"] for block in message["content"] if block["type"] == "tool_use"]
-            used += open_calls
+            assert len(set(open_calls)) == len(open_calls)
     assert not open_calls
-    assert len(set(used)) == len(used)
     marked = [block for message in body["messages"] for block in message["content"] if block.get("cache_control")]
     assert len(marked) + sum("cache_control" in block for block in body.get("system", ())) <= 4
 

@@ -125,6 +125,35 @@ def test_calls_alone_have_null_content() -> None:
     assert completion.choices[0].finish_reason == "tool_calls"
 
 
+LEGACY: Json = {"functions": [{"name": "a.b", "parameters": {"type": "array"}}]}
+
+
+@pytest.mark.rule(30, 68, 64)
+def test_the_first_tool_interface_is_answered_in_its_own_form() -> None:
+    wire = tool_names(LEGACY)["a.b"]
+    completion = decode(tool_use(wire, {"value": [1]}), stop_reason="tool_use", request=LEGACY)
+    choice = completion.choices[0]
+    assert choice.message.to_dict()["function_call"] == {"name": "a.b", "arguments": "[1]"}
+    assert "tool_calls" not in choice.message.to_dict()
+    assert choice.finish_reason == "function_call"
+    assert carry(completion)["blocks"] == [tool_use(wire, {"value": [1]})]
+
+
+@pytest.mark.rule(30)
+@pytest.mark.parametrize("request_", [LEGACY, {**LEGACY, "tools": [function("add")]}, {**LEGACY, "tools": []}])
+def test_without_a_call_of_the_first_interface(request_: Json) -> None:
+    choice = decode(TEXT, request=request_).choices[0]
+    assert choice.finish_reason == "stop"
+    assert not {"function_call", "tool_calls"} & choice.message.to_dict().keys()
+
+
+@pytest.mark.rule(30)
+def test_both_interfaces_at_once_are_answered_in_the_newer_one() -> None:
+    choice = decode(tool_use(), stop_reason="tool_use", request={**LEGACY, "tools": [function("add")]}).choices[0]
+    assert choice.finish_reason == "tool_calls"
+    assert "function_call" not in choice.message.to_dict()
+
+
 @pytest.mark.rule(136)
 def test_texts_are_joined_without_separator() -> None:
     assert decode({"type": "text", "text": "The sky "}, {"type": "text", "text": "is blue."}).choices[
@@ -313,8 +342,8 @@ def test_web_citations_become_annotations_over_their_text() -> None:
     ],
 )
 def test_stop_reasons(reason: str | None, plain: str, with_calls: str) -> None:
-    assert decode_stop_reason(make_call(), reason, calls=False) == plain
-    assert decode_stop_reason(make_call(), reason, calls=True) == with_calls
+    assert decode_stop_reason(make_call(), reason, called=None) == plain
+    assert decode_stop_reason(make_call(), reason, called="tool_calls") == with_calls
     completion = decode(TEXT, stop_reason=reason)
     assert completion.choices[0].finish_reason == plain
     assert carry(completion).get("stop_reason") == reason

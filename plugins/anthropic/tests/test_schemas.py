@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ from dragoman.anthropic.schemas import (
     inline_root,
     input_schema,
     map_schema,
-    modern_schema,
     must_wrap,
     unenforceable,
 )
@@ -43,11 +43,9 @@ def test_no_parameters_are_an_empty_object(parameters: Any) -> None:
 
 @pytest.mark.rule(61, 62)
 def test_a_missing_type_is_an_object() -> None:
-    assert input_schema({"properties": {"a": {}}, "required": ["a"]}) == {
-        "type": "object",
-        "properties": {"a": {}},
-        "required": ["a"],
-    }
+    found = input_schema({"required": ["a"], "properties": {"a": {}}})
+    assert found == {"type": "object", "required": ["a"], "properties": {"a": {}}}
+    assert list(found) == ["type", "required", "properties"]
 
 
 @pytest.mark.rule(64, 65)
@@ -80,10 +78,11 @@ def test_other_schemas_are_nested_and_mean_the_same(schema: dict[str, Any], good
 
 
 @pytest.mark.rule(64, 66)
-def test_a_reference_at_the_top_is_replaced_by_what_it_names() -> None:
-    schema = {"$ref": "#/$defs/Node", "$defs": {"Node": NODE}}
+@pytest.mark.parametrize("place", ["$defs", "definitions"])
+def test_a_reference_at_the_top_is_replaced_by_what_it_names(place: str) -> None:
+    schema = {"$ref": f"#/{place}/Node", place: {"Node": NODE}}
     found = input_schema(schema)
-    assert found == {**NODE, "$defs": {"Node": NODE}}
+    assert found == {**NODE, place: {"Node": NODE}}
     assert not must_wrap(schema)
 
 
@@ -94,6 +93,8 @@ def test_a_reference_at_the_top_is_replaced_by_what_it_names() -> None:
         {"$ref": "#/$defs/Missing", "$defs": {}},
         {"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}},
         {"$ref": "https://example.com/schema"},
+        {"$ref": "#/$defs/A"},
+        {"$ref": "#/$defs/A", "definitions": {"A": {"type": "object"}}},
     ],
 )
 def test_a_reference_that_leads_nowhere_is_nested(schema: dict[str, Any]) -> None:
@@ -101,30 +102,49 @@ def test_a_reference_that_leads_nowhere_is_nested(schema: dict[str, Any]) -> Non
     assert inline_root(schema)["$ref"] == schema["$ref"]
 
 
-@pytest.mark.rule(66)
-def test_definitions_become_defs_and_recursion_survives() -> None:
+@pytest.mark.rule(45, 66)
+def test_definitions_and_recursion_survive() -> None:
     schema = {
-        "type": "object",
         "properties": {"n": {"$ref": "#/definitions/Node"}, "definitions": {"type": "string"}},
         "definitions": {"Node": {"type": "object", "properties": {"next": {"$ref": "#/definitions/Node"}}}},
-    }
-    assert modern_schema(schema) == {
         "type": "object",
-        "properties": {"n": {"$ref": "#/$defs/Node"}, "definitions": {"type": "string"}},
-        "$defs": {"Node": NODE},
     }
-    both: dict[str, Any] = {"definitions": {}, "$defs": {}}
-    assert modern_schema(both) is both
+    assert json.dumps(input_schema(schema)) == json.dumps(schema)
+    assert unenforceable(schema) == ["recursion"]
+
+
+@pytest.mark.rule(66, 67)
+def test_definitions_are_enforced_at_the_top_and_below() -> None:
+    inner = {
+        "definitions": {"Shared": {"type": "integer"}},
+        "properties": {"value": {"$ref": "#/definitions/Shared"}},
+        "type": "object",
+        "additionalProperties": False,
+    }
+    schema = {**inner, "definitions": {"Root": inner, "Shared": {"type": "string"}}}
+    assert closed_schema(schema) == schema
+    assert unenforceable(schema) == []
+
+
+@pytest.mark.rule(66)
+def test_both_kinds_of_definitions_stay_at_the_top_of_a_nested_schema() -> None:
+    both = {"$defs": {"A": {"type": "integer"}}, "definitions": {"B": {"type": "string"}}}
+    schema = {"anyOf": [{"$ref": "#/$defs/A"}, {"$ref": "#/definitions/B"}], **both}
+    assert input_schema(schema) == {
+        "type": "object",
+        "properties": {"value": {"anyOf": schema["anyOf"]}},
+        "required": ["value"],
+        **both,
+    }
 
 
 @pytest.mark.rule(66)
 def test_data_that_look_like_references_are_left_alone() -> None:
-    schema = {
-        "type": "object",
-        "properties": {"$ref": {"const": {"$ref": "#/definitions/A"}}, "e": {"enum": ["#/definitions/A"]}},
-        "definitions": {"A": True},
+    schema: dict[str, Any] = {
+        "type": "array",
+        "items": {"properties": {"$ref": {"const": {"$ref": "#/a"}}, "e": {"enum": [{"$ref": "#/a"}]}}},
     }
-    assert modern_schema(schema)["properties"] == schema["properties"]
+    assert input_schema(schema)["properties"]["value"] == schema
     assert map_schema([True, {"a": 1}], lambda found: found) == [True, {"a": 1}]
 
 

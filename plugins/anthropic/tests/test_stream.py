@@ -201,6 +201,24 @@ def test_input_of_the_start_counts_only_without_deltas(pieces: tuple[str, ...], 
     assert carry(chunks)["blocks"][0]["input"] == json.loads(arguments)
 
 
+@pytest.mark.rule(30, 11, 12)
+def test_the_first_tool_interface_streams_in_its_own_form() -> None:
+    call = Call("anthropic", "m", {"stream": True, "functions": [{"name": "add"}]})
+    events = [START, *tool_block(0, "add", '{"a":', "1}"), *tool_block(1, "add", "{}"), message_delta("tool_use"), STOP]
+    chunks = run(events, call)
+    assert deltas_of(chunks, "function_call") == [
+        {"name": "add", "arguments": ""},
+        {"arguments": '{"a":'},
+        {"arguments": "1}"},
+    ]
+    assert fragments(chunks) == []
+    assert finish_of(chunks)["finish_reason"] == "function_call"
+    message = {"role": "assistant", "extra_content": finish_of(chunks)["delta"]["extra_content"]}
+    message["function_call"] = {"name": "add", "arguments": '{"a":1}'}
+    assert unpack(message, "anthropic")[1]
+    assert not unpack({**message, "function_call": {"name": "add", "arguments": "{}"}}, "anthropic")[1]
+
+
 @pytest.mark.rule(68, 69, 159)
 def test_rewritten_names_come_back_in_the_first_fragment() -> None:
     wire = tool_names(REQUEST)["mcp.files/read"]

@@ -141,6 +141,12 @@ def test_the_amount_of_search_results_cannot_be_chosen(encode: Any) -> None:
     sent = encode(policy="ignore", web_search_options={"search_context_size": "high"})
     assert sent.body["tools"] == [{"type": "web_search_20250305", "name": "web_search"}]
     assert sent.call.ledger.dropped == ["web_search_options.search_context_size"]
+    with pytest.warns(DragomanWarning, match="the provider's own amount"):
+        sent = encode(policy="adapt", web_search_options={"search_context_size": "high"})
+    assert sent.body["tools"] == [{"type": "web_search_20250305", "name": "web_search"}]
+    assert sent.call.ledger.report() == {
+        "adapted": {"web_search_options.search_context_size": "a search with the provider's own amount of results"}
+    }
 
 
 @pytest.mark.rule(80, 81)
@@ -191,16 +197,12 @@ def test_tools_need_a_name(encode: Any, fields: Json, said: str) -> None:
 
 @pytest.mark.rule(59)
 @pytest.mark.parametrize("tools", [None, []])
-@pytest.mark.parametrize("choice", [None, "auto", "none"])
-def test_tools_of_the_history_are_declared_but_not_to_be_called(encode: Any, tools: Any, choice: Any) -> None:
-    calls = [{"id": name, "function": {"name": name, "arguments": ""}} for name in ("f", "a.b")]
-    results = [{"role": "tool", "tool_call_id": name, "content": "r"} for name in ("f", "a.b")]
-    messages = [USER, {"role": "assistant", "tool_calls": calls}, *results]
-    with pytest.warns(DragomanWarning, match="the request has no tools"):
-        sent = encode(messages=messages, tools=tools, tool_choice=choice, parallel_tool_calls=False)
-    used = [block["name"] for block in sent.blocks if block["type"] == "tool_use"]
-    assert sent.body["tools"] == [{"name": name, "input_schema": {"type": "object"}} for name in used]
-    assert sent.body["tool_choice"] == {"type": "none"}
+def test_no_tools_are_made_up_for_a_history_that_used_some(encode: Any, tools: Any) -> None:
+    called = {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": ""}}]}
+    result = {"role": "tool", "tool_call_id": "c", "content": "r"}
+    sent = encode(messages=[USER, called, result], tools=tools, tool_choice="auto", parallel_tool_calls=False)
+    assert [block["type"] for block in sent.blocks] == ["text", "tool_use", "tool_result"]
+    assert not {"tools", "tool_choice"} & sent.body.keys()
 
 
 def test_no_tools_are_none(encode: Any) -> None:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
+    from dragoman.core.direct import async_http_sender, http_sender
     from dragoman.core.doors import async_http_client, http_client
     from dragoman.core.errors import (
         DragomanError,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     )
     from dragoman.core.functions import async_function_sender, function_sender
     from dragoman.core.hookspecs import hookimpl
-    from dragoman.core.http_sender import async_http_sender, http_sender
     from dragoman.core.policy import DragomanWarning, is_default, unsupported, warn_once
     from dragoman.core.provider import (
         AsyncReply,
@@ -43,6 +43,7 @@ _HOME = {
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),
+    "direct": ("async_http_sender", "http_sender"),
     "doors": ("async_http_client", "http_client"),
     "errors": (
         "DragomanError",
@@ -54,7 +55,6 @@ _HOME = {
     ),
     "functions": ("async_function_sender", "function_sender"),
     "hookspecs": ("hookimpl",),
-    "http_sender": ("async_http_sender", "http_sender"),
     "policy": ("DragomanWarning", "is_default", "unsupported", "warn_once"),
     "provider": (
         "AsyncReply",

@@ -29,16 +29,23 @@ PEER_KEYS = frozenset(
 
 def digest(message: Json) -> str:
     """SHA-256 over what the caller sees of an assistant message: content, refusal, tool calls."""
-    calls = [[call.get("id"), *_called(call)] for call in message.get("tool_calls") or () if isinstance(call, dict)]
+    calls = [
+        [call.get("id"), *_called(call.get("function") or call.get("custom"))]
+        for call in message.get("tool_calls") or ()
+        if isinstance(call, dict)
+    ]
+    if message.get("function_call"):
+        calls.append([None, *_called(message["function_call"])])
     # An absent, null and empty text are the same to a reader, and frameworks turn one into the other.
     visible = [message.get("content") or "", message.get("refusal") or "", calls]
     text = json.dumps(visible, ensure_ascii=True, separators=(",", ":"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _called(call: Json) -> list[Any]:
-    """Name and text of a function call or of a custom tool's call."""
-    function = call.get("function") or call.get("custom") or {}
+def _called(function: Any) -> list[Any]:
+    """Name and text of a function call or of a custom tool's call; histories may hold anything in its place."""
+    if not isinstance(function, dict):
+        return [function, ""]
     return [function.get("name"), function.get("arguments") or function.get("input") or ""]
 
 

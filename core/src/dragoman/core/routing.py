@@ -52,6 +52,7 @@ class Router:
                 message = f"two providers are called {provider.name!r}; give one another name="
                 raise PluginError(message)
             self._instances[provider.name] = provider
+            self.plugins.register_hooks(provider)
         if self.default_provider in self._instances and self.default_options:
             from dragoman.core.errors import DragomanError
 

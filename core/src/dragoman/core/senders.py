@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_FORM = "multipart/form-data"
 #: Other ways than a key to say to the openai SDK who is calling.
 _CREDENTIALS = frozenset({"admin_api_key", "api_key", "workload_identity"})
 
@@ -63,6 +64,9 @@ class _Sdk:
         # The SDK's own spelling: with another one some versions send a header twice.
         known = {name.lower(): name for name in (*self.client.default_headers, "Authorization", "Content-Type")}
         headers = {known.get(name.lower(), name): value for name, value in headers.items()}
+        if headers.get("Content-Type", "").startswith(_FORM):
+            # So spelled the SDK takes it for a form that it has to write itself, and refuses one that is written.
+            headers["Content-Type"] = headers["Content-Type"].replace(_FORM, _FORM.capitalize(), 1)
         options: dict[str, Any] = {"headers": headers, "timeout": self.timeout(call.timeout)}
         if call.extra_query:
             options["params"] = dict(call.extra_query)

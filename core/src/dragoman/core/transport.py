@@ -39,7 +39,7 @@ _ANY_TYPE = frozenset({"*/*", "application/json"})
 _WIRE_HEADERS = frozenset({"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"})
 #: The endpoint of a URL, whatever base URL the client was given.
 _ENDPOINT = re.compile(
-    r"(?:.*?/deployments/.+?/(?=(?:audio|chat|completions|embeddings|images)\b)|.*?/v\d+[^/]*/|/)?(.+)"
+    r"(?:.*?/deployments/.+?/(?=(?:audio|chat|completions|embeddings|images)\b)|.*?/v\d+[^/]*/|/)?(.*)", re.DOTALL
 )
 
 
@@ -73,8 +73,7 @@ class _Transport:
         if binding is not None and path.startswith(binding.base_path):
             endpoint = path.removeprefix(binding.base_path).strip("/")
         else:
-            match = _ENDPOINT.fullmatch(path)
-            endpoint = match[1].strip("/") if match else ""
+            endpoint = _ENDPOINT.sub(r"\1", path, count=1).strip("/")
         if not endpoint:
             raise no_such_endpoint(request.method, path)
         options = self._options(request, binding)

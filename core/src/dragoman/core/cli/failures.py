@@ -62,8 +62,9 @@ def describe(error: BaseException) -> str:
 def _message(error: BaseException) -> str:
     """The provider's own words where there are some; the openai SDK's "Connection error." with its reason."""
     body = getattr(error, "body", None)
-    if isinstance(body, dict) and isinstance(body.get("message"), str):
-        return body["message"]
+    words = body.get("message") if isinstance(body, dict) else None
+    if isinstance(words, str):
+        return words
     text, reason = str(error), str(error.__cause__ or "")
     if exit_code(error) == PROVIDER and reason and reason not in text:
         text = f"{text.rstrip('.')}: {reason}"

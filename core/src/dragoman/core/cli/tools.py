@@ -28,6 +28,10 @@ _SECTION = re.compile(r"(?m)^(?:Args|Arguments|Parameters):\s*\n((?:[ \t]+.*(?:\
 _ENTRY = re.compile(r"(?m)^( +)(\w+)(?: *\([^)]*\))?: *(.+(?:\n\1 +.+)*)")
 _ENDS_DESCRIPTION = re.compile(r"(?m)^\s*(?::\w|Args:|Arguments:|Parameters:|Returns?:|Raises:|Yields:|Examples?:)")
 
+#: Keywords of JSON Schema whose values are no schemas, and those that hold schemas by names.
+_DATA = frozenset({"const", "default", "enum", "examples"})
+_BY_NAME = frozenset({"$defs", "properties"})
+
 
 class ToolError(Exception):
     """A call that cannot be carried out; the text is for the model, which may try again."""
@@ -169,14 +173,17 @@ def as_text(result: Any) -> str:
 
 
 def _without_titles(schema: Any) -> Any:
-    """Drop the titles that pydantic makes up from names; a parameter called `title` stays."""
+    """Drop the titles that pydantic makes up from names; parameters and data called `title` stay."""
     if isinstance(schema, list):
         return [_without_titles(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {key: value for key, value in schema.items() if key != "title" or not isinstance(value, str)}
-    names = {"properties", "$defs"}
-    return {
-        key: {name: _without_titles(item) for name, item in value.items()} if key in names else _without_titles(value)
-        for key, value in kept.items()
-    }
+    cleaned: Json = {}
+    for key, value in schema.items():
+        if key in _DATA:
+            cleaned[key] = value
+        elif key in _BY_NAME:
+            cleaned[key] = {name: _without_titles(item) for name, item in value.items()}
+        elif key != "title":
+            cleaned[key] = _without_titles(value)
+    return cleaned

@@ -62,7 +62,7 @@ def encode_assistant(message: Json, place: str, draft: Draft, ids: CallIds) -> A
     marker = cache_marker(message)
     blocks, data = carried(message, draft)
     if blocks is not None:
-        turn = _verbatim(blocks, ids)
+        turn = _verbatim(blocks, ids, message.get("function_call"))
         turn.paused = data.get("stop_reason") in _PAUSES
     else:
         turn = _rebuilt(message, place, draft, ids)
@@ -70,7 +70,8 @@ def encode_assistant(message: Json, place: str, draft: Draft, ids: CallIds) -> A
     return turn
 
 
-def _verbatim(blocks: list[Json], ids: CallIds) -> AssistantTurn:
+def _verbatim(blocks: list[Json], ids: CallIds, legacy: Any) -> AssistantTurn:
+    """The blocks as they are. `legacy`: the call in the first tool interface's form, whose result has only its name."""
     turn = AssistantTurn(blocks=[])
     for block in blocks:
         found = block
@@ -78,7 +79,8 @@ def _verbatim(blocks: list[Json], ids: CallIds) -> AssistantTurn:
             wire = ids.assign(str(block.get("id")))
             if wire != block.get("id"):
                 found = {**block, "id": wire}
-            turn.calls.append(OpenCall(str(block.get("id")), str(block.get("name")), wire))
+            original = None if legacy else str(block.get("id"))
+            turn.calls.append(OpenCall(original, str((legacy or block).get("name")), wire))
         turn.blocks.append(found)
     return turn
 

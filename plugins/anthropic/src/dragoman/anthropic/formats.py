@@ -15,7 +15,7 @@ from dragoman.anthropic.schemas import (
     described_schema,
     inline_root,
     is_object_schema,
-    modern_schema,
+    typed_schema,
     unenforceable,
     wrap_schema,
 )
@@ -86,7 +86,7 @@ def _schema_of(value: Any) -> Json | None:
     holder = value.get("json_schema") if isinstance(value, dict) else None
     if not isinstance(holder, dict) or not isinstance(holder.get("schema"), dict):
         return None
-    schema: Json = inline_root(modern_schema(holder["schema"]))
+    schema: Json = inline_root(holder["schema"])
     if holder.get("description") and "description" not in schema:
         schema = {**schema, "description": holder["description"]}
     return schema
@@ -120,7 +120,7 @@ def _encode_schema(draft: Draft, schema: Json) -> None:
         ):
             return
         form = wrap_schema(schema)
-    closed = closed_schema({"type": "object", **form})
+    closed = closed_schema(typed_schema(form))
     problems = unenforceable(closed)
     if problems:
         described = described_schema(closed)
@@ -158,5 +158,5 @@ def _emulate(draft: Draft, schema: Json) -> None:
         _instruct(draft, schema)
         return
     form = schema if is_object_schema(schema) else wrap_schema(schema)
-    draft.body["tools"] = [{"name": tool, "input_schema": {"type": "object", **form}}]
+    draft.body["tools"] = [{"name": tool, "input_schema": typed_schema(form)}]
     draft.body["tool_choice"] = {"type": "tool", "name": tool}

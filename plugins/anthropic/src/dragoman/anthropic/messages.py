@@ -63,6 +63,7 @@ class _History:
         self.turns += [Turn("user", self._results.close(self.draft)), *self._deferred]
         self._results = Results()
         self._deferred = []
+        self._ids = CallIds()
 
     def end(self) -> list[Turn]:
         self._end_results()
@@ -137,8 +138,8 @@ def _merged(turns: list[Turn]) -> list[Turn]:
 def _placed(turns: list[Turn], draft: Draft) -> list[Turn]:
     """Leave system turns where the model takes them; elsewhere they become marked notes in the user's turn.
 
-    A system turn has to follow a user's and to be last or before an assistant's. It is never moved to the
-    top: that would change the beginning of every later request.
+    A system turn has to follow a user's, or the results of server tools in an assistant's, and to be last or before
+    an assistant's. It is never moved to the top: that would change the beginning of every later request.
     """
     placed: list[Turn] = []
     for index, turn in enumerate(turns):
@@ -147,7 +148,7 @@ def _placed(turns: list[Turn], draft: Draft) -> list[Turn]:
             continue
         before = turns[index - 1].role if index else None
         after = turns[index + 1].role if index + 1 < len(turns) else "assistant"
-        if draft.facts.system_messages and before == "user" and after == "assistant":
+        if draft.facts.system_messages and after == "assistant" and (before == "user" or _ends_served(turns[:index])):
             placed.append(turn)
             continue
         draft.warn(
@@ -157,6 +158,11 @@ def _placed(turns: list[Turn], draft: Draft) -> list[Turn]:
         )
         placed.append(Turn("user", [{**block, **_note(block["text"])} for block in turn.blocks]))
     return placed
+
+
+def _ends_served(turns: list[Turn]) -> bool:
+    """Whether the last thing said is the result of a tool on Anthropic's side."""
+    return bool(turns) and turns[-1].role == "assistant" and turns[-1].blocks[-1]["type"].endswith("_tool_result")
 
 
 def _note(text: str) -> Json:

@@ -71,6 +71,11 @@ def custom_tools(chat: Json) -> frozenset[str]:
     )
 
 
+def answers_in_function_call(chat: Json) -> bool:
+    """Whether the request is in OpenAI's first tool interface: one `function_call`, instead of `tool_calls`."""
+    return bool(chat.get("functions")) and not chat.get("tools")
+
+
 def is_native(tool: Any) -> bool:
     """Whether an entry of `tools` is Anthropic's own already (a schema of its form, or a dated server tool)."""
     if not isinstance(tool, dict) or "function" in tool or isinstance(tool.get("custom"), dict):

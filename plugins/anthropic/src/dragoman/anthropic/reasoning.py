@@ -36,7 +36,11 @@ def carried(message: Json, draft: Draft) -> tuple[list[Json] | None, Json]:
     blocks = [block for block in data["blocks"] if _is_valid(block, draft)]
     calls = [block.get("id") for block in blocks if is_client_call(block)]
     visible = [call.get("id") for call in message.get("tool_calls") or () if isinstance(call, dict)]
-    return (blocks, data) if blocks and calls == visible else (None, {})
+    if isinstance(message.get("function_call"), dict):
+        # The first tool interface has no ids.
+        visible += calls[:1]
+    # No blocks are an answer too: the model refused, and what explains that was not said by it.
+    return (blocks, data) if calls == visible else (None, {})
 
 
 def is_client_call(block: Json) -> bool:

@@ -15,9 +15,10 @@ from dragoman.anthropic.draft import Draft
 from dragoman.anthropic.formats import encode_format
 from dragoman.anthropic.messages import encode_messages
 from dragoman.anthropic.models import DEFAULT_MAX_TOKENS, facts_of
+from dragoman.anthropic.names import answers_in_function_call
 from dragoman.anthropic.sampling import encode_temperature, encode_top_p, version_header
 from dragoman.anthropic.thinking import check_replay, encode_effort
-from dragoman.anthropic.tools import declare_history, encode_functions, encode_tools, encode_web_search
+from dragoman.anthropic.tools import encode_functions, encode_tools, encode_web_search
 from dragoman.core import InvalidRequest, Wire
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def _drafted(call: Call, parameters: Mapping[str, Encoder], facts_for: FactsFor)
         value = chat.get(name)
         if value is not None or name == "messages":
             encode(draft, value)
-    declare_history(draft)
+    if answers_in_function_call(chat):
+        encode_parallel(draft, False)
     limit_breakpoints(draft.body, automatic=bool(extras.get("cache_control")))
     draft.body.update(extras)
     return draft

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from dragoman.anthropic.formats import answer_tool
-from dragoman.anthropic.names import custom_tools, original_names, wrapped_tools
+from dragoman.anthropic.names import answers_in_function_call, custom_tools, original_names, wrapped_tools
 from dragoman.anthropic.schemas import WRAP_KEY, must_wrap
 from dragoman.core import Call, Json, pack, warn_once
 
@@ -41,12 +41,12 @@ def decode_message(call: Call, body: Json) -> Json:
     message: Json = {"role": "assistant", "content": decode_text(blocks), "refusal": decode_refusal(body)}
     optional: Json = {
         "annotations": decode_annotations(blocks),
-        "tool_calls": calls,
+        **tools.visible(calls),
         "reasoning_content": decode_reasoning(blocks),
     }
     message.update({key: value for key, value in optional.items() if value})
     message["extra_content"] = decode_carry(body, message, blocks)
-    finish_reason = decode_stop_reason(call, body.get("stop_reason"), calls=bool(calls))
+    finish_reason = decode_stop_reason(call, body.get("stop_reason"), called=tools.reason if calls else None)
     completion: Json = {
         "id": body.get("id") or call.id,
         "object": "chat.completion",
@@ -98,8 +98,8 @@ def _source(citation: Json) -> Json:
     return {"url": citation["url"], "title": citation.get("title") or ""}
 
 
-def decode_stop_reason(call: Call, reason: str | None, *, calls: bool) -> str:
-    """Choose the `finish_reason`; `calls` says whether the answer has tool calls."""
+def decode_stop_reason(call: Call, reason: str | None, *, called: str | None) -> str:
+    """Choose the `finish_reason`; `called` is the one for an answer with calls, if it has any."""
     finish_reason = _FINISH_REASONS.get(reason or "end_turn")
     if finish_reason is None:
         text = f"{call.provider}: unknown stop_reason {reason!r}, reported as 'stop'; extra_content has the original."
@@ -107,7 +107,7 @@ def decode_stop_reason(call: Call, reason: str | None, *, calls: bool) -> str:
     if finish_reason in {"length", "content_filter"}:
         # Even where there are calls: the last one may be cut.
         return str(finish_reason)
-    return "tool_calls" if calls else "stop"
+    return called or "stop"
 
 
 def decode_service_tier(body: Json) -> str | None:
@@ -167,6 +167,21 @@ class Tools:
         self._answer = answer_tool(call)
         if self._answer and must_wrap(call.request["response_format"]["json_schema"]["schema"]):
             self._wrapped |= {self._answer}
+        self.legacy = answers_in_function_call(call.request)
+
+    @property
+    def reason(self) -> str:
+        """The `finish_reason` of an answer with calls."""
+        return "function_call" if self.legacy else "tool_calls"
+
+    def visible(self, calls: list[Json]) -> Json:
+        """Put the calls where the caller looks for them: OpenAI's first tool interface had a place for one.
+
+        The request asked for no more than one there.
+        """
+        if self.legacy:
+            return {"function_call": calls[0]["function"]} if calls else {}
+        return {"tool_calls": calls}
 
     def is_answer(self, block: Json) -> bool:
         """Whether this is the call that stands in for an answer in a given format."""

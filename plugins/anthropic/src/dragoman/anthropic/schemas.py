@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 WRAP_KEY = "value"
 
 COMBINATORS = ("anyOf", "oneOf", "allOf")
+#: Where schemas keep what they refer to; draft-07's word for it is understood like the newer one.
+_DEFINITIONS = ("$defs", "definitions")
 #: Keywords whose value is data: a `$ref` in there is not a reference.
 _DATA = frozenset({"const", "default", "enum", "example", "examples"})
 #: Keywords whose value maps names (of properties, of definitions) to schemas.
-_MAPS = frozenset({"$defs", "definitions", "properties", "patternProperties", "dependentSchemas"})
+_MAPS = frozenset({*_DEFINITIONS, "properties", "patternProperties", "dependentSchemas"})
 #: Keywords with an enforced meaning; everything else in a strict schema is refused, or has no effect.
 _ENFORCED = frozenset(
     {
-        "$defs",
+        *_DEFINITIONS,
         "$ref",
         "$schema",
         "additionalProperties",
@@ -73,41 +75,29 @@ def map_schema(schema: Any, change: Callable[[Json], Json]) -> Any:
     return change(mapped)
 
 
-def _rewrite_refs(schema: Json, old: str, new: str, keep: tuple[str, ...] = ()) -> Json:
-    """Point local references below `old` to `new` instead, except those below one of `keep`."""
-
-    def change(found: Json) -> Json:
-        ref = found.get("$ref")
-        if isinstance(ref, str) and ref.startswith(old) and not ref.startswith(keep):
-            return {**found, "$ref": new + ref.removeprefix(old)}
-        return found
-
-    result: Json = map_schema(schema, change)
-    return result
-
-
-def modern_schema(schema: Json) -> Json:
-    """Rename draft-07 `definitions` to `$defs`, together with the references into them."""
-    if "definitions" not in schema or "$defs" in schema:
-        return schema
-    renamed = {"$defs" if key == "definitions" else key: value for key, value in schema.items()}
-    return _rewrite_refs(renamed, "#/definitions/", "#/$defs/")
-
-
 def inline_root(schema: Json) -> Json:
     """Replace a `$ref` at the very top (pydantic writes one for recursive models) by what it names."""
     seen: set[str] = set()
-    while isinstance(ref := schema.get("$ref"), str) and ref.startswith("#/$defs/") and ref not in seen:
+    while isinstance(ref := schema.get("$ref"), str) and ref not in seen:
         seen.add(ref)
-        target = (schema.get("$defs") or {}).get(ref.removeprefix("#/$defs/"))
+        target = _definition(schema, ref)
         if not isinstance(target, dict):
             break
-        schema = {**{key: value for key, value in schema.items() if key != "$ref"}, **target, "$defs": schema["$defs"]}
+        definitions = {key: schema[key] for key in _DEFINITIONS if key in schema}
+        schema = {**{key: value for key, value in schema.items() if key != "$ref"}, **target, **definitions}
     return schema
 
 
+def _definition(schema: Json, ref: str) -> Any:
+    """What a reference names, if that is among the definitions at the top."""
+    for key in _DEFINITIONS:
+        if ref.startswith(f"#/{key}/"):
+            return (schema.get(key) or {}).get(ref.removeprefix(f"#/{key}/"))
+    return None
+
+
 def is_object_schema(schema: Json) -> bool:
-    """Whether a (modern, inlined) schema can be an `input_schema` or an output format as it stands."""
+    """Whether a schema (without a reference at its top) can be an `input_schema` or an output format as it stands."""
     return (
         schema.get("type", "object") == "object"
         and "$ref" not in schema
@@ -117,7 +107,7 @@ def is_object_schema(schema: Json) -> bool:
 
 def must_wrap(parameters: object) -> bool:
     """Whether a function's `parameters` have to be nested one level down."""
-    return isinstance(parameters, dict) and not is_object_schema(inline_root(modern_schema(parameters)))
+    return isinstance(parameters, dict) and not is_object_schema(inline_root(parameters))
 
 
 def input_schema(parameters: object) -> Json:
@@ -126,21 +116,31 @@ def input_schema(parameters: object) -> Json:
     Missing or null parameters mean "no arguments". Definitions stay at the top, so that references to
     them hold; other local references follow the schema down.
     """
-    if not isinstance(parameters, dict):
+    if not isinstance(parameters, dict) or not parameters:
         return {"type": "object", "properties": {}}
-    schema = inline_root(modern_schema(parameters))
-    if is_object_schema(schema):
-        return {"type": "object", "properties": {}, **schema} if "type" not in schema else schema
-    return wrap_schema(schema)
+    schema = inline_root(parameters)
+    return typed_schema(schema) if is_object_schema(schema) else wrap_schema(schema)
+
+
+def typed_schema(schema: Json) -> Json:
+    """Say that it is an object, where the schema does not; the model reads its keys in the caller's order."""
+    return schema if "type" in schema else {"type": "object", **schema}
 
 
 def wrap_schema(schema: Json) -> Json:
     """Nest a schema under `value`."""
     below = f"#/properties/{WRAP_KEY}"
-    moved = _rewrite_refs(schema, "#", below, keep=("#/$defs/",))
-    definitions = moved.pop("$defs", None)
-    wrapped: Json = {"type": "object", "properties": {WRAP_KEY: moved}, "required": [WRAP_KEY]}
-    return wrapped if definitions is None else {**wrapped, "$defs": definitions}
+    keep = tuple(f"#/{key}/" for key in _DEFINITIONS)
+
+    def change(found: Json) -> Json:
+        ref = found.get("$ref")
+        if isinstance(ref, str) and ref.startswith("#") and not ref.startswith(keep):
+            return {**found, "$ref": below + ref.removeprefix("#")}
+        return found
+
+    moved = map_schema(schema, change)
+    definitions = {key: moved.pop(key) for key in _DEFINITIONS if key in moved}
+    return {"type": "object", "properties": {WRAP_KEY: moved}, "required": [WRAP_KEY], **definitions}
 
 
 def closed_schema(schema: Json) -> Json:
@@ -202,9 +202,10 @@ def _problems_of(schema: Json) -> list[str]:
 
 def _is_recursive(schema: Json) -> bool:
     """Whether some definition reaches itself (or the top) through references."""
-    definitions = schema.get("$defs") or {}
-    edges = {f"#/$defs/{name}": _refs_in(inner) for name, inner in definitions.items()}
-    edges["#"] = _refs_in({key: value for key, value in schema.items() if key != "$defs"})
+    edges = {
+        f"#/{key}/{name}": _refs_in(inner) for key in _DEFINITIONS for name, inner in (schema.get(key) or {}).items()
+    }
+    edges["#"] = _refs_in({key: value for key, value in schema.items() if key not in _DEFINITIONS})
     for start, refs in edges.items():
         seen: set[str] = set()
         queue = list(refs)

@@ -125,12 +125,11 @@ class MessageDecoder:
             block.reshaped = self._tools.is_reshaped(block.name)
             block.raw, block.answer = {"type": "text", "text": ""}, raw.get("input") or {}
         elif is_client_call(raw):
-            block.call = self._chunks.tool_calls
+            block.call = len(self._calls)
             block.name = self._tools.decode_name(raw["name"])
             block.reshaped = self._tools.is_reshaped(block.name)
             self._calls.append((raw["id"], block.name, []))
-            custom = self._tools.is_custom(block.name)
-            chunks.append(self._chunks.tool_call(raw["id"], block.name, custom=custom))
+            chunks += self._open_call(block.call)
         return chunks
 
     def _fall_back(self, raw: Json) -> list[Json]:
@@ -174,6 +173,12 @@ class MessageDecoder:
         self._thought = block
         return [self._chunks.delta(reasoning_content=gap + text)]
 
+    def _open_call(self, index: int) -> list[Json]:
+        call_id, name, _ = self._calls[index]
+        if not self._tools.legacy:
+            return [self._chunks.tool_call(call_id, name, custom=self._tools.is_custom(name))]
+        return [] if index else [self._chunks.delta(function_call={"name": name, "arguments": ""})]
+
     def _argue(self, block: _Block, text: str) -> list[Json]:
         """Send some of a call's arguments; of the call that stands in for the answer, as text."""
         if block.answer is not None:
@@ -183,6 +188,8 @@ class MessageDecoder:
             return []
         _, name, fragments = self._calls[block.call]
         fragments.append(text)
+        if self._tools.legacy:
+            return [] if block.call else [self._chunks.delta(function_call={"arguments": text})]
         return [self._chunks.tool_arguments(block.call, text, custom=self._tools.is_custom(name))]
 
     def _on_block_stop(self, body: Json) -> list[Json]:
@@ -236,12 +243,14 @@ class MessageDecoder:
         refusal = decode_refusal(message)
         if refusal:
             chunks.append(self._chunks.delta(refusal=refusal))
-        visible = {"content": decode_text(message["content"]), "refusal": refusal, "tool_calls": calls}
+        visible = {"content": decode_text(message["content"]), "refusal": refusal, **self._tools.visible(calls)}
         extra: Json = {"extra_content": decode_carry(message, visible, message["content"])}
         annotations = decode_annotations(message["content"])
         if annotations:
             extra["annotations"] = annotations
-        reason = decode_stop_reason(self._call, message.get("stop_reason"), calls=bool(calls))
+        reason = decode_stop_reason(
+            self._call, message.get("stop_reason"), called=self._tools.reason if calls else None
+        )
         chunks.append(self._chunks.finish(reason, **extra))
         chunks.append(self._chunks.usage(decode_usage(message.get("usage") or {})))
         return chunks

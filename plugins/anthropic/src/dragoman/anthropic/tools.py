@@ -53,7 +53,10 @@ def encode_web_search(draft: Draft, options: Json) -> None:
     size = options.get("search_context_size")
     if size not in (None, "medium"):
         draft.unsupported(
-            "web_search_options.search_context_size", size, reason="the amount of search results cannot be chosen"
+            "web_search_options.search_context_size",
+            size,
+            reason="the amount of search results cannot be chosen",
+            nearest="a search with the provider's own amount of results",
         )
     tool: WebSearchTool20250305Param = {"type": "web_search_20250305", "name": "web_search"}
     place = (options.get("user_location") or {}).get("approximate")
@@ -136,21 +139,3 @@ def _settings(draft: Draft, tool: Json) -> Json:
     if not draft.call.stream:
         settings.pop("eager_input_streaming", None)
     return {**settings, **cache_marker(tool)}
-
-
-def declare_history(draft: Draft) -> None:
-    """Declare the tools that the history used, where the request declares none: the API wants them defined.
-
-    They cannot be called: the choice is `none`.
-    """
-    messages = draft.body["messages"]
-    blocks = [block for message in messages for block in message["content"] if block["type"] == "tool_use"]
-    if not blocks or draft.body.get("tools"):
-        return
-    names = dict.fromkeys(block["name"] for block in blocks)
-    draft.body["tools"] = [{"name": name, "input_schema": {"type": "object"}} for name in names]
-    draft.body["tool_choice"] = {"type": "none"}
-    draft.warn(
-        "undeclared tools",
-        "the history has tool calls, but the request has no tools; bare definitions were added, not to be called.",
-    )

@@ -1,0 +1,75 @@
+"""Keyword arguments of the SDK, as plain JSON."""
+
+from __future__ import annotations
+
+import inspect
+from collections import OrderedDict, UserDict
+from typing import Any
+
+import openai
+import pytest
+from openai.resources.chat.completions import Completions
+from openai.types.chat import ChatCompletionMessage
+
+from dragoman.core.arguments import (
+    check_arguments,
+    given_headers,
+    parameters,
+    plain,
+    plain_request,
+    plain_timeout,
+    wants_raw_response,
+)
+from dragoman.core.errors import httpx
+
+
+class Text(str):
+    __slots__ = ()
+
+
+def test_values_become_plain_copies() -> None:
+    message = ChatCompletionMessage(role="assistant", content="é")
+    given = OrderedDict(a=(1, 2), b=UserDict({"c": openai.NOT_GIVEN, "d": [message]}), e={3}, f=(n for n in "xy"))
+    assert plain(given) == {
+        "a": [1, 2],
+        "b": {"d": [{"role": "assistant", "content": "é"}]},
+        "e": [3],
+        "f": ["x", "y"],
+    }
+    inner: list[Any] = []
+    assert plain({"a": inner})["a"] is not inner
+    assert plain(Text("x")) == "x"
+    marker = object()
+    assert plain(marker) is marker
+
+
+@pytest.mark.parametrize("value", [b"x", bytearray(b"x")])
+def test_bytes_are_refused(value: Any) -> None:
+    with pytest.raises(TypeError, match="base64"):
+        plain({"a": [value]})
+
+
+def test_requests_keep_the_sdks_order() -> None:
+    request = plain_request({"temperature": 1, "messages": [], "seed": openai.omit, "stream": True, "model": "m"})
+    assert list(request) == [name for name in parameters() if name in request]
+    assert request.keys() == {"temperature", "messages", "stream", "model"}
+    assert set(parameters()) == set(inspect.signature(Completions.create).parameters) - {"self"}
+
+
+def test_unknown_arguments() -> None:
+    check_arguments({"temperature": 1, "extra_body": {}, "response_format": {"type": "text"}})
+    with pytest.raises(TypeError, match=r"'tempratur'.*extra_body"):
+        check_arguments({"tempratur": 1})
+
+
+def test_headers() -> None:
+    headers = {"X-A": "1", "X-B": openai.Omit(), "X-Stainless-Raw-Response": "true"}
+    assert given_headers(headers) == {"X-A": "1"}
+    assert wants_raw_response({"extra_headers": headers})
+    assert not wants_raw_response({"extra_headers": None})
+
+
+def test_time_outs() -> None:
+    assert plain_timeout(None) is None
+    assert plain_timeout(2.5) == 2.5
+    assert plain_timeout(httpx.Timeout(3, read=9)) == {"connect": 3, "read": 9, "write": 3, "pool": 3}

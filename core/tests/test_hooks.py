@@ -1,0 +1,208 @@
+"""The hooks around a call, with a plugin that takes part: what it changes, and what its failures do."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import openai
+import pytest
+
+from dragoman.core import Call, DragomanError, Json, Provider, hookimpl
+from dragoman.core.hooks import Hooks
+from dragoman.core.plugins import Plugins, plugins
+from dragoman.core.policy import DragomanWarning
+
+pytestmark = pytest.mark.timeout(60)
+
+ANSWER: Json = {
+    "id": "cached",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m1",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "from memory"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+}
+
+
+def explode(*_: Any) -> None:
+    message = "boom"
+    raise ValueError(message)
+
+
+def test_before_call_changes_the_request(road: Any, server: Any, provider: Provider, diary: Any) -> None:
+    def change(call: Call) -> None:
+        call.request["temperature"] = 0
+        call.extra_headers = {**call.extra_headers, "x-team": "search"}
+        call.extra_body = {"top_k": 1}
+        call.extra_query = {"v": "1"}
+        call.context["seen"] = True
+
+    diary.on["before_call"] = change
+    road.make(provider).create()
+    seen = server.requests[0]
+    assert (seen.json["temperature"], seen.json["top_k"]) == (0, 1)
+    assert (seen.headers["x-team"], seen.target) == ("search", "/v1/chat/completions?v=1")
+    assert diary.after[0].context == {"seen": True}
+
+
+def test_before_call_sees_the_call_whole(road: Any, server: Any, provider: Provider, diary: Any) -> None:
+    road.make(provider).create(model="m7")
+    call = diary.before[0]
+    assert (call.provider, call.model, call.endpoint, call.method) == ("here", "m7", "chat/completions", "POST")
+    assert call.request == {"messages": [{"role": "user", "content": "Hi"}], "model": "m7"}
+    assert call.id.startswith("chatcmpl-")
+    assert call.created > 1_700_000_000
+    assert "Hi" not in repr(call)
+
+
+def test_answer_call_answers(road: Any, server: Any, provider: Provider, diary: Any) -> None:
+    diary.on["answer_call"] = lambda call: ANSWER
+    assert road.make(provider).create().choices[0].message.content == "from memory"
+    assert road.text(road.stream()) == "from memory"
+    chunks = list(road.items(road.stream(stream_options={"include_usage": True})))
+    assert chunks[-1].usage.total_tokens == 3
+    assert server.requests == []
+    assert diary.outcomes == ["complete"] * 3
+    assert diary.after[1].usage == ANSWER["usage"]
+    assert diary.after[1].response["choices"][0]["message"]["content"] == "from memory"
+
+
+def test_answer_call_is_for_chat(road: Any, server: Any, provider: Provider, diary: Any) -> None:
+    diary.on["answer_call"] = lambda call: ANSWER
+    server.script(server.json({"id": "m1", "object": "model"}))
+    assert road.run(road.make(provider).client.models.retrieve("m1")).id == "m1"
+    assert diary.outcomes == ["complete"]
+
+
+def test_on_chunk_sees_and_changes(road: Any, server: Any, provider: Provider, chunk_diary: Any) -> None:
+    def shout(call: Call, chunk: Json) -> None:
+        delta = chunk["choices"][0]["delta"]
+        if "content" in delta:
+            delta["content"] = delta["content"].upper()
+
+    chunk_diary.on["on_chunk"] = shout
+    assert road.text(road.make(provider).stream()) == "HELLO THERE"
+    assert len(chunk_diary.chunks) == 4
+    assert chunk_diary.outcomes == ["complete"]
+
+
+def test_on_chunk_sees_a_hooks_own_answer(road: Any, provider: Provider, chunk_diary: Any) -> None:
+    chunk_diary.on["answer_call"] = lambda call: ANSWER
+    assert road.text(road.make(provider).stream()) == "from memory"
+    assert len(chunk_diary.chunks) == 2
+
+
+@pytest.mark.parametrize("hook", ["before_call", "answer_call"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_failing_hook_stops_the_call(
+    road: Any, server: Any, provider: Provider, diary: Any, hook: str, stream: bool
+) -> None:
+    diary.on[hook] = explode
+    with pytest.raises(DragomanError, match=rf"{hook} of .*conftest.* failed: ValueError: boom") as caught:
+        road.make(provider).create(stream=stream)
+    assert isinstance(caught.value.__cause__, ValueError)
+    assert server.requests == []
+    assert diary.outcomes == ["failed"]
+    assert diary.after[0].error is caught.value
+
+
+def test_a_hook_may_raise_an_error_of_openai(road: Any, provider: Provider, diary: Any) -> None:
+    def refuse(call: Call) -> None:
+        message = "over budget"
+        raise openai.OpenAIError(message)
+
+    diary.on["before_call"] = refuse
+    with pytest.raises(openai.OpenAIError, match="^over budget$"):
+        road.make(provider).create()
+
+
+def test_a_failing_on_chunk_ends_the_stream(road: Any, server: Any, provider: Provider, chunk_diary: Any) -> None:
+    gate = threading.Event()
+    server.script(server.stream(server.chunk("a"), gate, server.chunk("b"), "watch"))
+    items = road.items(road.make(provider).stream())
+    next(items)
+    chunk_diary.on["on_chunk"] = explode
+    gate.set()
+    with pytest.raises(DragomanError, match="on_chunk of .* failed"):
+        list(items)
+    assert server.closed.wait(5)
+    assert chunk_diary.outcomes == ["failed"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_failing_after_call_is_a_warning(road: Any, provider: Provider, diary: Any, stream: bool) -> None:
+    diary.on["after_call"] = explode
+    other = type(diary)()
+    plugins().register_hooks(other)
+    with pytest.warns(DragomanWarning, match=r"after_call of .*conftest.* failed: ValueError: boom"):
+        answer = road.make(provider).create(stream=stream)
+        text = road.text(answer) if stream else answer.choices[0].message.content
+    plugins().unregister_hooks(other)
+    assert text == "Hello there"
+    assert (diary.outcomes, other.outcomes) == (["complete"], ["complete"])
+
+
+class Short:
+    def __init__(self) -> None:
+        self.told = 0
+
+    @hookimpl
+    def after_call(self) -> None:
+        self.told += 1
+
+
+class Wrapping:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    @hookimpl(wrapper=True)
+    def after_call(self, call: Call) -> Any:
+        self.told.append("before")
+        result = yield
+        self.told.append("after")
+        return result
+
+
+def test_after_call_without_arguments_and_wrapped() -> None:
+    registered = Plugins(path=[])
+    hooks = Hooks(registered.hooks)
+    assert not hooks.sees_answers
+    short, wrapping = Short(), Wrapping()
+    registered.register_hooks(short)
+    hooks.after_call(Call("p", "m", {}))
+    registered.register_hooks(wrapping)
+    hooks.after_call(Call("p", "m", {}))
+    assert hooks.sees_answers
+    assert short.told == 2
+    assert wrapping.told == ["before", "after"]
+
+
+def test_a_failure_without_a_way() -> None:
+    from dragoman.core.hooks import _blame
+
+    assert _blame("before_call", ValueError("x")) == "before_call of a plugin failed: ValueError: x"
+
+
+def test_hooks_of_a_provider(server: Any, colour: Any) -> None:
+    class Counting(Provider):
+        name = "counting"
+        calls = 0
+
+        @hookimpl
+        def before_call(self) -> None:
+            type(self).calls += 1
+
+    provider = Counting(base_url=server.url)
+    colour.make(provider).create()
+    plugins().unregister_hooks(provider)
+    assert Counting.calls == 1
+
+
+def test_nobody_listens() -> None:
+    hooks = Hooks(Plugins(path=[]).hooks)
+    call = Call("p", "m", {})
+    hooks.on_chunk(call, {})
+    hooks.before_call(call)
+    assert hooks.answer_call(call) is None
+    assert not hooks.sees_chunks

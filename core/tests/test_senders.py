@@ -1,0 +1,130 @@
+"""Sending through a Stainless SDK: offline, keys, clients of the user's own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import openai
+import pytest
+
+from dragoman.core import MissingKey, Provider, async_sdk_sender, sdk_sender
+from dragoman.core.senders import offline, refuse_offline
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Keyed(Provider):
+    name = "keyed"
+    key_env = ("KEYED_KEY", "KEYED_TOKEN")
+    base_url = "http://127.0.0.1:1/v1"
+
+
+@pytest.mark.parametrize("value", ["1", "yes"])
+def test_offline_refuses_before_connecting(road: Any, monkeypatch: pytest.MonkeyPatch, value: str, diary: Any) -> None:
+    monkeypatch.setenv("DRAGOMAN_OFFLINE", value)
+    # An address that would answer nobody: a connection would show as a time-out.
+    road.make(Provider(name="here", base_url="http://192.0.2.1/v1"), timeout=0.5)
+    with pytest.raises(openai.APIConnectionError, match="DRAGOMAN_OFFLINE is set and 192.0.2.1"):
+        road.create()
+    assert diary.outcomes == ["failed"]
+
+
+def test_offline_lets_loopback_pass(road: Any, server: Any, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAGOMAN_OFFLINE", "1")
+    assert road.make(provider).create().choices[0].message.content == "Hello there"
+
+
+def test_offline_follows_no_redirect(
+    road: Any, server: Any, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRAGOMAN_OFFLINE", "1")
+    server.script(server.json({}, 307, location="http://192.0.2.1/v1/chat/completions"))
+    with pytest.raises(openai.APIStatusError, match="points to another address") as caught:
+        road.make(provider, timeout=0.5).create()
+    assert caught.value.status_code == 307
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("url", ["http://localhost:1", "http://127.1.2.3", "http://[::1]:8080/v1"])
+def test_what_loopback_is(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAGOMAN_OFFLINE", "1")
+    refuse_offline(url)
+
+
+@pytest.mark.parametrize(("value", "expected"), [("", False), ("0", False), ("1", True)])
+def test_what_offline_is(value: str, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAGOMAN_OFFLINE", value)
+    assert offline() is expected
+
+
+def test_a_missing_key(road: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Keyed, "base_url", server.url)
+    with pytest.raises(MissingKey, match="keyed needs a key: set KEYED_KEY or pass api_key="):
+        road.make(Keyed()).create()
+    if road.kind != "door":
+        road.create(road.client.with_options(api_key="sk-call-2222"))
+        assert server.requests[0].headers["authorization"] == "Bearer sk-call-2222"
+    monkeypatch.setenv("KEYED_TOKEN", "sk-token")
+    road.make(Keyed()).create()
+    assert server.requests[-1].headers["authorization"] == "Bearer sk-token"
+
+
+def test_another_address_may_need_no_key(road: Any, server: Any) -> None:
+    road.make(Keyed(base_url=server.url)).create()
+    assert "authorization" not in server.requests[0].headers
+
+
+def test_the_callers_own_header_stands_for_a_key(our_road: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Keyed, "base_url", server.url)
+    our_road.make(Keyed()).create(extra_headers={"authorization": "Basic abc"})
+    assert server.requests[0].headers["authorization"] == "Basic abc"
+
+
+def test_a_client_of_the_users_own(colour: Any, server: Any) -> None:
+    if colour.asynchronous:
+        own: dict[str, Any] = {"async_client": openai.AsyncOpenAI(base_url=server.url, api_key="sk-own", max_retries=0)}
+    else:
+        own = {"client": openai.OpenAI(base_url=server.url, api_key="sk-own", max_retries=0)}
+    colour.make(Provider(name="here", **own)).create()
+    assert server.requests[0].headers["authorization"] == "Bearer sk-own"
+
+
+def test_options_of_the_sdk(colour: Any, server: Any) -> None:
+    options = {"default_headers": {"X-Sdk": "1"}, "organization": "org"}
+
+    class Other(Provider):
+        name = "other"
+
+    colour.make(Other(base_url=server.url, **options)).create()
+    assert (server.requests[0].headers["x-sdk"], server.requests[0].headers["openai-organization"]) == ("1", "org")
+
+
+def test_the_sdks_own_provider_object(server: Any) -> None:
+    from dragoman.core.senders import _openai_options
+
+    options, keyless, lacking = _openai_options(Provider(provider="sealed"))
+    assert (options, keyless, lacking) == ({"provider": "sealed"}, False, "")
+
+
+@pytest.mark.parametrize("timeout", [None, 5, {"read": 5.0}])
+def test_time_outs_are_those_of_the_sdks_library(
+    colour: Any, server: Any, provider: Provider, diary: Any, timeout: Any
+) -> None:
+    diary.on["before_call"] = lambda call: setattr(call, "timeout", timeout)
+    colour.make(provider).create()
+    assert diary.outcomes == ["complete"]
+
+
+def test_closing() -> None:
+    client = openai.OpenAI(base_url="http://127.0.0.1:1", api_key="k")
+    sdk_sender(client).close()
+    assert client.is_closed()
+    asynchronous = openai.AsyncOpenAI(base_url="http://127.0.0.1:1", api_key="k")
+    asyncio.run(async_sdk_sender(asynchronous).close())
+    assert asynchronous.is_closed()
+
+
+def test_what_is_no_client_of_a_stainless_sdk() -> None:
+    with pytest.raises(TypeError, match="APIStatusError"):
+        sdk_sender(object())
