@@ -58,11 +58,10 @@ LAYERS = (
     {"replies"},
     {"exchange"},
     {"arguments", "dispatch", "functions", "senders"},
-    {"driver", "http_sender"},
+    {"direct", "driver"},
     {"transport"},
-    {"answers", "doors"},
+    {"answers", "counting", "doors"},
     {"client"},
-    {"demo"},
     {"cli"},
 )
 #: These start with the command line; `errors` brings in the openai package, so they import it where they raise.

@@ -64,7 +64,11 @@ class Dispatcher:
         """Make the exchange that answers `ask`, whose request becomes the exchange's own."""
         request, endpoint = ask.request, ask.endpoint
         extra_body = _object(request.pop("extra_body", None), "extra_body")
-        control = extra_body.pop("dragoman", None) or request.pop("dragoman", None)
+        # A foreign client has merged the caller's extra_body into the request.
+        control = {
+            **_object(request.pop("dragoman", None), "dragoman"),
+            **_object(extra_body.pop("dragoman", None), "dragoman"),
+        }
         model = request.get("model")
         if isinstance(model, str) and model:
             provider, request["model"] = self.router.route(model)
@@ -75,8 +79,7 @@ class Dispatcher:
             provider, endpoint = self._by_path(endpoint)
         call = self._call(provider, replace(ask, endpoint=endpoint), options)
         call.extra_body = extra_body
-        if control is not None:
-            call.on_unsupported = _policy(control)
+        call.on_unsupported = _policy(control, call.on_unsupported)
         return Exchange(provider, call, self.hooks, ask.content, ask.content_type)
 
     def model_lists(self, options: CallOptions) -> tuple[dict[str, Exchange], dict[str, str]]:
@@ -177,12 +180,12 @@ def check_policy(policy: str) -> OnUnsupported:
     raise DragomanError(message)
 
 
-def _policy(control: Any) -> OnUnsupported:
-    unknown = set(control) - {"on_unsupported"} if isinstance(control, dict) else {"a value that is no object"}
+def _policy(control: Json, usual: OnUnsupported) -> OnUnsupported:
+    unknown = control.keys() - {"on_unsupported"}
     if unknown:
         message = f"extra_body['dragoman'] knows only 'on_unsupported', not {', '.join(sorted(map(str, unknown)))}"
         raise DragomanError(message)
-    return check_policy(control["on_unsupported"])
+    return check_policy(control.get("on_unsupported", usual))
 
 
 def _object(value: Any, name: str) -> Json:
