@@ -111,7 +111,8 @@ class Loopback:
     """A real HTTP/1.1 server with scripted answers; without a script it answers `COMPLETION`, whole or in chunks.
 
     `script` queues answers, for one path (below `/v1`) or for any. `requests` are those read, `connections` the
-    number of sockets accepted. `closed` is set when a "watch" step saw the client close its socket.
+    number of sockets accepted. `arrived` is set when a request was read, `closed` when a "watch" step saw the client
+    close its socket.
     """
 
     COMPLETION: ClassVar[dict[str, Any]] = {
@@ -133,6 +134,7 @@ class Loopback:
         self.requests: list[Seen] = []
         self.connections = 0
         self.closed = threading.Event()
+        self.arrived = threading.Event()
         self._scripts: dict[str, deque[Scripted]] = defaultdict(deque)
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
@@ -200,8 +202,14 @@ class Loopback:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             while (seen := self._read(file)) is not None:
                 self.requests.append(seen)
-                if not self._answer(sock, self._next(seen)):
-                    break
+                self.arrived.set()
+                try:
+                    if not self._answer(sock, self._next(seen)):
+                        break
+                except OSError:
+                    # The client went away before all was sent.
+                    self.closed.set()
+                    raise
         self._open.discard(sock)
 
     def _read(self, file: BufferedReader) -> Seen | None:

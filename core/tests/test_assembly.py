@@ -23,8 +23,10 @@ STEPS: st.SearchStrategy[Callable[[Chunks], dict[str, Any]]] = st.one_of(
     TEXT.map(lambda text: lambda chunks: chunks.delta(reasoning_content=text)),
     TEXT.map(lambda text: lambda chunks: chunks.tool_call(f"call_{chunks.tool_calls}", "f", text)),
     TEXT.map(
-        lambda text: lambda chunks: (
-            chunks.tool_arguments(chunks.tool_calls - 1, text) if chunks.tool_calls else chunks.delta(content=text)
+        lambda text: (
+            lambda chunks: (
+                chunks.tool_arguments(chunks.tool_calls - 1, text) if chunks.tool_calls else chunks.delta(content=text)
+            )
         )
     ),
 )
@@ -33,7 +35,12 @@ STEPS: st.SearchStrategy[Callable[[Chunks], dict[str, Any]]] = st.one_of(
 @given(st.lists(STEPS, max_size=12))
 def test_as_the_sdk_does_it(steps: list[Callable[[Chunks], dict[str, Any]]]) -> None:
     builder = Chunks(CALL)
-    chunks = [builder.role(), *(step(builder) for step in steps), builder.finish("stop"), builder.usage({"total_tokens": 1})]
+    chunks = [
+        builder.role(),
+        *(step(builder) for step in steps),
+        builder.finish("stop"),
+        builder.usage({"total_tokens": 1}),
+    ]
     assembly, state = Assembly(), ChatCompletionStreamState()
     for chunk in chunks:
         assembly.add(chunk)

@@ -63,6 +63,9 @@ BASE: dict[str, Any] = {
         {"content": None},
         {"refusal": "no"},
         {"tool_calls": []},
+        {"tool_calls": [None]},
+        {"tool_calls": [{"id": "1", "function": "f"}]},
+        {"function_call": {"name": "f", "arguments": "{}"}},
         {"tool_calls": [BASE["tool_calls"][0]] * 2},
         {"tool_calls": [{"id": "2", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
         {"tool_calls": [{"id": "1", "type": "function", "function": {"name": "g", "arguments": "{}"}}]},
@@ -82,6 +85,23 @@ def test_what_is_none() -> None:
     assert digest({"content": ""}) == digest({"content": None}) == digest({}) == digest({"tool_calls": None})
     custom = {"tool_calls": [{"id": "1", "type": "custom", "custom": {"name": "f", "input": "x"}}]}
     assert digest(custom) != digest({"tool_calls": [{"id": "1", "type": "custom", "custom": {"name": "f"}}]})
+
+
+def test_the_call_of_the_first_tool_interface_is_seen_too() -> None:
+    call = {"name": "f", "arguments": "{}"}
+    seen = [{}, {"function_call": call}, {"function_call": {**call, "arguments": "[]"}}]
+    seen += [{"function_call": {**call, "name": "g"}}, {"tool_calls": [{"type": "function", "function": call}]}]
+    assert digest({"function_call": None}) == digest({})
+    assert len({digest(message) for message in seen[:4]}) == 4
+    assert digest(seen[4]) != digest(seen[0])
+
+
+@pytest.mark.parametrize("held", [None, "f", 3, ["f"]])
+def test_calls_that_are_no_objects_are_sealed_as_they_are(held: Any) -> None:
+    for message in ({"tool_calls": [{"id": "1", "function": held}]}, {"function_call": held}):
+        sent: dict[str, Any] = {**message, "extra_content": pack(message, "acme", DATA)}
+        assert unpack(sent, "acme")[1]
+    assert digest({"tool_calls": [{"id": "1", "function": "f"}]}) != digest({"tool_calls": [{"id": "1"}]})
 
 
 def test_the_digest_stays_what_it_was() -> None:

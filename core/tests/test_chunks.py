@@ -112,4 +112,8 @@ def test_the_shapes() -> None:
     assert chunks.usage(USAGE) == {**HEAD, "choices": [], "usage": USAGE}
     second = Chunks(CALL, index=1)
     second.id, second.model = "other", "other-m"
-    assert (second.role()["id"], second.role()["model"], second.role()["choices"][0]["index"]) == ("other", "other-m", 1)
+    assert (second.role()["id"], second.role()["model"], second.role()["choices"][0]["index"]) == (
+        "other",
+        "other-m",
+        1,
+    )

@@ -41,7 +41,9 @@ def test_lone_surrogates() -> None:
 def test_numbers_that_are_none() -> None:
     assert math.isnan(decode_json(b"[NaN]")[0])
     assert decode_json("[-Infinity]") == [-math.inf]
-    assert encode_lenient({"a": [math.nan, (math.inf, None)], "s": "\ud83d"}) == rb'{"a":[null,[null,null]],"s":"\ud83d"}'
+    assert (
+        encode_lenient({"a": [math.nan, (math.inf, None)], "s": "\ud83d"}) == rb'{"a":[null,[null,null]],"s":"\ud83d"}'
+    )
     assert encode_lenient(math.nan) == b"null"
 
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
-from dragoman.core import AsyncClient, Client, Provider
+from dragoman.core import AsyncClient, Client, Json, Provider, Sender, function_sender
 from dragoman.core.driver import AsyncDriver, Driver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -103,7 +103,7 @@ def test_a_stream_with_done_but_without_a_finish_reason_is_not(
     ],
 )
 def test_an_error_inside_a_stream_comes_after_what_came(
-    road: Any, server: Any, provider: Provider, diary: Any, error: dict[str, Any], expected: type[Exception]
+    road: Any, server: Any, provider: Provider, *, diary: Any, error: dict[str, Any], expected: type[Exception]
 ) -> None:
     # In one piece with the chunks before it: those must not get lost.
     server.script(server.stream(server.chunk("a") + server.chunk("b") + server.event({"error": error}), "cut"))
@@ -144,9 +144,7 @@ def test_leaving_a_stream_closes_the_connection(
     assert diary.outcomes == ["abandoned"]
 
 
-def test_a_stream_may_be_closed_twice_and_after_its_end(
-    road: Any, server: Any, provider: Provider, diary: Any
-) -> None:
+def test_a_stream_may_be_closed_twice_and_after_its_end(road: Any, server: Any, provider: Provider, diary: Any) -> None:
     stream = road.make(provider).stream()
     assert road.text(stream) == "Hello there"
     road.run(stream.close())
@@ -154,10 +152,90 @@ def test_a_stream_may_be_closed_twice_and_after_its_end(
     assert diary.outcomes == ["complete"]
 
 
+def test_a_stream_may_be_closed_by_another_thread(server: Any, provider: Provider, diary: Any) -> None:
+    client = Client(default_provider="here", providers=[provider], max_retries=0)
+    gate, reading = threading.Event(), threading.Event()
+    server.script(server.stream(server.chunk("a"), gate, server.chunk("b"), "cut"))
+    messages: Any = [{"role": "user", "content": "Hi"}]
+    stream = client.chat.completions.create(model="m", messages=messages, stream=True)
+    ended: list[str] = []
+
+    def read() -> None:
+        try:
+            for _ in stream:
+                reading.set()
+        except openai.APIConnectionError as exception:
+            ended.append(str(exception))
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert reading.wait(5)
+    stream.close()
+    gate.set()
+    thread.join(5)
+    client.close()
+    assert diary.outcomes in (["failed"], ["abandoned"])
+    assert len(ended) == (diary.outcomes == ["failed"])
+
+
+def test_a_stream_may_be_closed_by_another_task(server: Any, provider: Provider, diary: Any) -> None:
+    async def main() -> None:
+        client = AsyncClient(default_provider="here", providers=[provider], max_retries=0)
+        server.script(server.stream(server.chunk("a"), "watch"))
+        messages: Any = [{"role": "user", "content": "Hi"}]
+        stream = await client.chat.completions.create(model="m", messages=messages, stream=True)
+        arrived = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in stream:
+                arrived.set()
+
+        task = asyncio.create_task(read())
+        await asyncio.wait_for(arrived.wait(), 5)
+        await stream.close()
+        assert await asyncio.to_thread(server.closed.wait, 5)
+        with pytest.raises(openai.APIConnectionError):
+            await task
+        await client.close()
+
+    asyncio.run(main())
+    assert diary.outcomes == ["failed"]
+
+
+class Waiting(Provider):
+    """An engine in this process that says when it is at work, and works until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__(name="waiting")
+        self.working, self.go_on = threading.Event(), threading.Event()
+
+    def answer(self, *_: Any) -> Iterator[Json]:
+        yield {"choices": [{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]}
+        self.working.set()
+        assert self.go_on.wait(5)
+        yield {"choices": [{"index": 0, "delta": {"content": "b"}, "finish_reason": "stop"}]}
+
+    def sender(self) -> Sender:
+        return function_sender(self.answer)
+
+
+def test_closing_while_a_function_works(diary: Any) -> None:
+    waiting = Waiting()
+    client = Client(default_provider="waiting", providers=[waiting])
+    messages: Any = [{"role": "user", "content": "Hi"}]
+    stream = client.chat.completions.create(model="m", messages=messages, stream=True)
+    thread = threading.Thread(target=lambda: [*stream])
+    thread.start()
+    assert waiting.working.wait(5)
+    stream.close()
+    waiting.go_on.set()
+    thread.join(5)
+    client.close()
+    assert diary.outcomes == ["complete"]
+
+
 @pytest.mark.parametrize("stream", [False, True])
-def test_cancelling_a_task_closes_the_connection(
-    server: Any, provider: Provider, diary: Any, stream: bool
-) -> None:
+def test_cancelling_a_task_closes_the_connection(server: Any, provider: Provider, diary: Any, stream: bool) -> None:
     async def main() -> None:
         client = AsyncClient(default_provider="here", providers=[provider], max_retries=0)
         arrived = asyncio.Event()
@@ -173,8 +251,7 @@ def test_cancelling_a_task_closes_the_connection(
         if stream:
             await asyncio.wait_for(arrived.wait(), 5)
         else:
-            while not server.requests:
-                await asyncio.sleep(0)
+            assert await asyncio.to_thread(server.arrived.wait, 5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -13,6 +13,7 @@ import pytest
 import dragoman.core
 from dragoman.core import DragomanError, UnsupportedParameter
 from dragoman.core.errors import (
+    a_request,
     connection_error,
     http_library,
     httpx,
@@ -127,3 +128,14 @@ def test_unsupported_keeps_its_facts() -> None:
     assert (error.param, error.provider, error.reason, error.hint) == ("seed", "acme", "no dice", "roll")
     assert "seed" in repr(error)
     assert pickle.loads(pickle.dumps(DragomanError("x"))).args == ("x",)  # noqa: S301 (our own bytes)
+
+
+@pytest.mark.rule(157)
+def test_the_sdks_bare_connection_error_gets_the_provider_and_the_reason() -> None:
+    request = a_request()
+    bare = openai.APIConnectionError(request=request)
+    bare.__cause__ = OSError("Connection refused")
+    told = translate(bare, "acme")
+    assert isinstance(told, openai.APIConnectionError)
+    assert str(told) == "acme: connection failed: Connection refused"
+    assert translate(told, "other") is told

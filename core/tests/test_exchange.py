@@ -36,11 +36,9 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
 
 
 def failing(road: Any, *, stream: bool, **arguments: Any) -> BaseException:
+    ask = (lambda: list(road.items(road.stream(**arguments)))) if stream else (lambda: road.create(**arguments))
     with pytest.raises(openai.OpenAIError) as caught:
-        if stream:
-            list(road.items(road.stream(**arguments)))
-        else:
-            road.create(**arguments)
+        ask()
     return caught.value
 
 
@@ -115,7 +113,7 @@ def test_a_failure_without_openais_error_object(
     ],
 )
 def test_a_body_that_is_no_answer(
-    road: Any, server: Any, provider: Provider, diary: Any, kind: str, body: bytes, said: str, stream: bool
+    road: Any, server: Any, provider: Provider, *, diary: Any, kind: str, body: bytes, said: str, stream: bool
 ) -> None:
     answer = server.json({})
     answer.headers["content-type"], answer.body = kind, body
@@ -170,7 +168,7 @@ def test_a_stream_event_that_is_no_chunk(road: Any, server: Any, provider: Provi
     ],
 )
 def test_an_error_with_a_good_status(
-    road: Any, server: Any, provider: Provider, error: Any, expected: type[Exception], stream: bool
+    road: Any, server: Any, provider: Provider, *, error: Any, expected: type[Exception], stream: bool
 ) -> None:
     server.script(server.json({"error": error}))
     exception = failing(road.make(provider), stream=stream)

@@ -93,10 +93,19 @@ def test_on_chunk_sees_a_hooks_own_answer(road: Any, provider: Provider, chunk_d
     assert len(chunk_diary.chunks) == 2
 
 
+def test_a_stream_that_is_seen_must_be_whole_too(road: Any, server: Any, provider: Provider, chunk_diary: Any) -> None:
+    server.script(server.stream(server.chunk("a"), server.event("[DONE]")))
+    items = road.items(road.make(provider).stream())
+    assert next(items).choices[0].delta.content == "a"
+    with pytest.raises(openai.APIConnectionError, match="not whole"):
+        list(items)
+    assert chunk_diary.outcomes == ["failed"]
+
+
 @pytest.mark.parametrize("hook", ["before_call", "answer_call"])
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_failing_hook_stops_the_call(
-    road: Any, server: Any, provider: Provider, diary: Any, hook: str, stream: bool
+    road: Any, server: Any, provider: Provider, *, diary: Any, hook: str, stream: bool
 ) -> None:
     diary.on[hook] = explode
     with pytest.raises(DragomanError, match=rf"{hook} of .*conftest.* failed: ValueError: boom") as caught:
@@ -113,7 +122,7 @@ def test_a_hook_may_raise_an_error_of_openai(road: Any, provider: Provider, diar
         raise openai.OpenAIError(message)
 
     diary.on["before_call"] = refuse
-    with pytest.raises(openai.OpenAIError, match="^over budget$"):
+    with pytest.raises(openai.OpenAIError, match=r"^over budget$"):
         road.make(provider).create()
 
 
@@ -124,7 +133,7 @@ def test_a_failing_on_chunk_ends_the_stream(road: Any, server: Any, provider: Pr
     next(items)
     chunk_diary.on["on_chunk"] = explode
     gate.set()
-    with pytest.raises(DragomanError, match="on_chunk of .* failed"):
+    with pytest.raises(DragomanError, match=r"on_chunk of .* failed"):
         list(items)
     assert server.closed.wait(5)
     assert chunk_diary.outcomes == ["failed"]
@@ -132,12 +141,14 @@ def test_a_failing_on_chunk_ends_the_stream(road: Any, server: Any, provider: Pr
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_failing_after_call_is_a_warning(road: Any, provider: Provider, diary: Any, stream: bool) -> None:
-    diary.on["after_call"] = explode
     other = type(diary)()
     plugins().register_hooks(other)
+    # Whichever of the two is told first: the other one is told as well.
+    (diary if stream else other).on["after_call"] = explode
+    road.make(provider)
+    ask = (lambda: road.text(road.stream())) if stream else (lambda: road.create().choices[0].message.content)
     with pytest.warns(DragomanWarning, match=r"after_call of .*conftest.* failed: ValueError: boom"):
-        answer = road.make(provider).create(stream=stream)
-        text = road.text(answer) if stream else answer.choices[0].message.content
+        text = ask()
     plugins().unregister_hooks(other)
     assert text == "Hello there"
     assert (diary.outcomes, other.outcomes) == (["complete"], ["complete"])

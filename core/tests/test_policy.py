@@ -56,7 +56,9 @@ def test_hints_are_left_out_at_debug_level(param: str, caplog: pytest.LogCapture
 
 
 def test_raise() -> None:
-    with pytest.raises(UnsupportedParameter, match=r"^acme does not support seed: no dice. To go on: roll\.$") as caught:
+    with pytest.raises(
+        UnsupportedParameter, match=r"^acme does not support seed: no dice. To go on: roll\.$"
+    ) as caught:
         unsupported(call("raise"), "seed", 1, reason="no dice", hint="roll")
     error = caught.value
     assert (error.param, error.provider, error.reason, error.hint) == ("seed", "acme", "no dice", "roll")

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dragoman.core import DragomanError, PluginError, Provider, UnknownProvider
-from dragoman.core.plugins import Plugins
 from dragoman.core.routing import Router
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from dragoman.core.plugins import Plugins
 
 CODE = """
 from dragoman.core import Provider

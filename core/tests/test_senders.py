@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from dragoman.core import MissingKey, Provider, async_sdk_sender, sdk_sender
-from dragoman.core.senders import offline, refuse_offline
+from dragoman.core.senders import _openai_options, offline, refuse_offline
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -25,12 +25,14 @@ def test_offline_refuses_before_connecting(road: Any, monkeypatch: pytest.Monkey
     monkeypatch.setenv("DRAGOMAN_OFFLINE", value)
     # An address that would answer nobody: a connection would show as a time-out.
     road.make(Provider(name="here", base_url="http://192.0.2.1/v1"), timeout=0.5)
-    with pytest.raises(openai.APIConnectionError, match="DRAGOMAN_OFFLINE is set and 192.0.2.1"):
+    with pytest.raises(openai.APIConnectionError, match=r"DRAGOMAN_OFFLINE is set and 192\.0\.2\.1"):
         road.create()
     assert diary.outcomes == ["failed"]
 
 
-def test_offline_lets_loopback_pass(road: Any, server: Any, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offline_lets_loopback_pass(
+    road: Any, server: Any, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DRAGOMAN_OFFLINE", "1")
     assert road.make(provider).create().choices[0].message.content == "Hello there"
 
@@ -100,11 +102,16 @@ def test_options_of_the_sdk(colour: Any, server: Any) -> None:
     assert (server.requests[0].headers["x-sdk"], server.requests[0].headers["openai-organization"]) == ("1", "org")
 
 
-def test_the_sdks_own_provider_object(server: Any) -> None:
-    from dragoman.core.senders import _openai_options
+def test_the_sdks_other_credentials() -> None:
+    sealed = _openai_options(Provider(provider="sealed"))
+    assert sealed == ({"provider": "sealed"}, False, "")
+    admin = _openai_options(Provider(admin_api_key="sk-admin", base_url="http://x"))
+    assert admin == ({"admin_api_key": "sk-admin", "base_url": "http://x"}, False, "")
 
-    options, keyless, lacking = _openai_options(Provider(provider="sealed"))
-    assert (options, keyless, lacking) == ({"provider": "sealed"}, False, "")
+
+def test_the_clients_own_key_said_again(our_road: Any, server: Any, provider: Provider) -> None:
+    our_road.create(our_road.make(provider).client.with_options(api_key="sk-here-1111"))
+    assert server.requests[0].headers["authorization"] == "Bearer sk-here-1111"
 
 
 @pytest.mark.parametrize("timeout", [None, 5, {"read": 5.0}])

@@ -24,7 +24,9 @@ class Picky(Provider):
 def test_embeddings_come_as_the_sdk_asks_for_them(road: Any, server: Any, provider: Provider) -> None:
     vector = {"object": "embedding", "index": 0, "embedding": "AACAPwAAAEA="}
     server.script(
-        server.json({"object": "list", "data": [vector], "model": "e", "usage": {"prompt_tokens": 1, "total_tokens": 1}})
+        server.json(
+            {"object": "list", "data": [vector], "model": "e", "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+        )
     )
     answer = road.run(road.make(provider).client.embeddings.create(model="e", input="x"))
     assert answer.data[0].embedding == [1.0, 2.0]
@@ -175,14 +177,20 @@ def test_a_door_reads_any_address(server: Any, provider: Provider, base: str, pa
 @pytest.mark.parametrize("content", [b"{broken", b"[1]", b'{"extra_body": 5, "model": "m"}'])
 def test_a_body_that_is_no_request(provider: Provider, content: bytes) -> None:
     door = http_client(default_provider="here", providers=[provider])
-    with pytest.raises(openai.OpenAIError, match="JSON|must be"):
+    with pytest.raises(openai.OpenAIError, match=r"JSON|must be"):
         door.post("http://x/v1/chat/completions", content=content, headers={"content-type": "application/json"})
     door.close()
 
 
 def test_a_foreign_clients_extra_body_key(server: Any, provider: Provider) -> None:
     door = http_client(default_provider="here", providers=[provider], aliases={"a": "m9"})
-    body = {"model": "a", "messages": MESSAGES, "top_k": 1, "extra_body": {"x": 1}, "dragoman": {"on_unsupported": "warn"}}
+    body = {
+        "model": "a",
+        "messages": MESSAGES,
+        "top_k": 1,
+        "extra_body": {"x": 1},
+        "dragoman": {"on_unsupported": "warn"},
+    }
     door.post("http://x/v1/chat/completions", json=body)
     assert server.requests[0].json == {"model": "m9", "messages": MESSAGES, "top_k": 1, "x": 1}
     door.close()

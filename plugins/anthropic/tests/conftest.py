@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from dragoman.anthropic.models import facts_of
 from dragoman.anthropic.request import encode_request
 from dragoman.core import Call, Json
+from dragoman.core.policy import forget_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,12 @@ class Encoded:
     def blocks(self) -> list[Json]:
         """All content blocks, in order."""
         return [block for message in self.messages for block in message["content"]]
+
+
+@pytest.fixture(autouse=True)
+def warned_anew() -> None:
+    """What is said once in a process is said once in every test, in whatever order and however often they run."""
+    forget_warnings()
 
 
 @pytest.fixture

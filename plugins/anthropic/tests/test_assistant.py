@@ -123,6 +123,14 @@ def test_a_mark_on_the_message(encode: Any) -> None:
     assert [block.get("cache_control") for block in sent.messages[1]["content"]] == [None, {"type": "ephemeral"}]
 
 
+@pytest.mark.rule(37)
+@pytest.mark.parametrize("kind", ["image_url", "file", "document", "input_audio"])
+def test_an_assistant_shows_no_pictures_and_no_documents(encode: Any, kind: str) -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": kind, kind: {}}]
+    with pytest.raises(InvalidRequest, match=rf"^messages\[1\]\.content\[1\] has the type '{kind}'"):
+        encode(messages=[USER, {"role": "assistant", "content": parts}, USER])
+
+
 @pytest.mark.rule(36)
 def test_audio_is_refused(encode: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"messages\[1\]\.audio"):

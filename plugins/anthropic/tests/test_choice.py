@@ -119,12 +119,16 @@ def test_allowing_nothing_is_refused(encode: Any, allowed: Any) -> None:
 @pytest.mark.rule(75)
 @pytest.mark.parametrize("value", ["required", named("f")])
 def test_models_that_cannot_be_forced(encode: Any, value: Any) -> None:
-    with pytest.raises(UnsupportedParameter, match="cannot be forced") as caught:
+    with pytest.raises(UnsupportedParameter) as caught:
         encode(UNFORCED, tools=TOOLS, tool_choice=value)
     assert caught.value.param == "tool_choice"
+    assert caught.value.reason == "this model cannot be forced to call a tool"
+    assert caught.value.hint == 'use tool_choice="auto", or response_format for JSON'
     sent = encode(UNFORCED, policy="ignore", tools=TOOLS, tool_choice=value)
     assert sent.body["tool_choice"] == {"type": "auto"}
     assert sent.call.ledger.dropped == ["tool_choice"]
+    assert "system" not in sent.body
+    assert not any("strict" in tool for tool in sent.body["tools"])
 
 
 @pytest.mark.rule(75)
@@ -146,13 +150,19 @@ def test_models_that_cannot_be_forced_are_asked_under_adapt(
         {"type": "bash_20250124", "name": "bash"},
     ]
     messages = [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}]
-    with pytest.warns(DragomanWarning, match="auto, strict tools, and an instruction"):
+    with pytest.warns(DragomanWarning):
         sent = encode(
             UNFORCED, policy="adapt", messages=messages, tools=tools, tool_choice=value, parallel_tool_calls=False
         )
+    assert sent.call.ledger.adapted == {"tool_choice": "auto, strict tools, and an instruction"}
     assert sent.body["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
     assert [tool["name"] for tool in sent.body["tools"] if tool.get("strict")] == strict
     assert [block["text"] for block in sent.body["system"]] == ["s", said]
+    assert sent.body["tools"][0] == {
+        "name": "f",
+        "input_schema": {"type": "object", "properties": {}, "additionalProperties": False},
+        "strict": True,
+    }
     assert sent.body["tools"][2]["input_schema"] == loose
 
 
@@ -160,11 +170,14 @@ def test_models_that_cannot_be_forced_are_asked_under_adapt(
 @pytest.mark.parametrize("model", [FREE, "claude-opus-4-8"])
 def test_thinking_and_force_exclude_each_other(encode: Any, model: str) -> None:
     settings = {"tools": TOOLS, "tool_choice": "required", "reasoning_effort": "high"}
-    with pytest.raises(UnsupportedParameter, match="cannot think where tool_choice forces a call") as caught:
+    with pytest.raises(UnsupportedParameter) as caught:
         encode(model, **settings)
     assert caught.value.param == "reasoning_effort"
-    with pytest.warns(DragomanWarning, match="thinking left out"):
+    assert caught.value.reason == "this model cannot think where tool_choice forces a call"
+    assert caught.value.hint == ('leave out one of reasoning_effort and tool_choice, or choose on_unsupported="adapt"')
+    with pytest.warns(DragomanWarning):
         sent = encode(model, policy="adapt", **settings)
+    assert sent.call.ledger.adapted == {"reasoning_effort": "the call is forced and thinking left out"}
     assert "thinking" not in sent.body
     assert sent.body["tool_choice"] == {"type": "any"}
     assert ("output_config" in sent.body) is (model != FREE)

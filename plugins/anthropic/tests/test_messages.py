@@ -80,6 +80,7 @@ def test_a_later_system_message_keeps_its_place_where_the_model_takes_it(
         (MODERN, [says("user", "q"), says("assistant", "a"), says("system", "N"), says("user", "x")], "uau"),
         (MODERN, [says("user", "q"), says("assistant", "a"), says("system", "N")], "uau"),
         (MODERN, [says("user", ""), says("system", "N")], "u"),
+        (MODERN, [says("user", ""), says("system", "N"), says("assistant", "a"), says("user", "x")], "uau"),
     ],
 )
 def test_elsewhere_it_is_a_marked_note_in_the_users_turn(
@@ -107,9 +108,11 @@ def test_the_results_of_server_tools_are_as_good_as_a_users_turn(
     encode: Any, last: str, tail: list[Json], roles: str
 ) -> None:
     answer = says("assistant", None)
-    answer["extra_content"] = pack(answer, "anthropic", {"blocks": [{"type": last, "id": "srvtoolu_1"}]})
-    sent = encode(MODERN, messages=[says("user", "q"), answer, says("system", "N"), *tail])
-    assert "".join(message["role"][0] for message in sent.messages) == roles
+    blocks = [{"type": "server_tool_use", "id": "srvtoolu_1"}, text("Look:"), {"type": last, "id": "srvtoolu_1"}]
+    answer["extra_content"] = pack(answer, "anthropic", {"blocks": blocks})
+    for lead in ([], [says("user", "p"), says("assistant", "a")]):
+        sent = encode(MODERN, messages=[*lead, says("user", "q"), answer, says("system", "N"), *tail])
+        assert "".join(message["role"][0] for message in sent.messages) == "ua" * (len(lead) // 2) + roles
 
 
 @pytest.mark.rule(22, 122)
@@ -135,8 +138,10 @@ def test_an_empty_system_message_inside_the_conversation_is_none(encode: Any) ->
 @pytest.mark.rule(22, 37)
 def test_system_messages_are_text(encode: Any) -> None:
     image = {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}
-    for messages in ([says("system", [image]), says("user", "q")], [says("user", "q"), says("system", [image])]):
-        with pytest.raises(InvalidRequest, match=r"messages\[\d\]\.content\[0\] has the type 'image_url'"):
+    for index in range(4):
+        messages = [says("system", "s"), says("system", "t"), says("user", "q"), says("user", "r")]
+        messages.insert(index, says("system", [image]))
+        with pytest.raises(InvalidRequest, match=rf"^messages\[{index}\]\.content\[0\] has the type 'image_url'"):
             encode(MODERN, messages=messages)
 
 
@@ -162,6 +167,7 @@ def test_it_is_opened_under_adapt(encode: Any) -> None:
     with pytest.warns(DragomanWarning, match="a conversation begins with the user"):
         sent = encode(OLDER, policy="adapt", messages=[says("assistant", "a"), says("user", "q")])
     assert [message["role"] for message in sent.messages] == ["user", "assistant", "user"]
+    assert sent.blocks[0] == text("(The conversation begins with the assistant.)")
     assert sent.call.ledger.adapted == {"messages[0]": "a user message that says so was put first"}
 
 
@@ -203,10 +209,27 @@ def test_a_beginning_of_the_answer_has_no_space_at_its_end(encode: Any) -> None:
         says("user", "a"),
         says("assistant", "b \n"),
         says("user", "c"),
-        says("assistant", [text("d "), text("e\n")]),
+        says("assistant", [text("d "), text("e\n"), text("f\n")]),
     ]
     sent = encode(OLDER, messages=messages)
-    assert [block["text"] for block in sent.blocks] == ["a", "b \n", "c", "d ", "e"]
+    assert [block["text"] for block in sent.blocks] == ["a", "b \n", "c", "d ", "e\n", "f"]
+
+
+@pytest.mark.rule(32, 33)
+def test_a_beginning_that_ends_with_space_alone_ends_before_it(encode: Any) -> None:
+    answer = says("assistant", "b ")
+    answer["extra_content"] = pack(answer, "anthropic", {"blocks": [text("b"), text(" ")]})
+    assert encode(OLDER, messages=[says("user", "a"), answer]).messages[-1]["content"] == [text("b")]
+
+
+@pytest.mark.rule(28, 34)
+def test_a_pause_counts_in_joined_messages_too(encode: Any) -> None:
+    answer = says("assistant", "b ")
+    answer["extra_content"] = pack(answer, "anthropic", {"blocks": [text("b ")], "stop_reason": "pause_turn"})
+    sent = encode(MODERN, messages=[says("user", "q"), says("assistant", "a"), answer])
+    assert sent.messages[-1]["content"] == [text("a"), text("b ")]
+    with pytest.raises(InvalidRequest, match="must end with a user message"):
+        encode(MODERN, messages=[says("user", "q"), answer, says("assistant", "a")])
 
 
 @pytest.mark.rule(33)

@@ -66,16 +66,19 @@ def test_the_limit(encode: Any, model: str, given: Json, sent_limit: int) -> Non
 @pytest.mark.rule(84)
 def test_two_limits_that_differ(encode: Any) -> None:
     both = {"max_completion_tokens": 6, "max_tokens": 7}
-    with pytest.raises(UnsupportedParameter, match="max_completion_tokens is given too"):
+    with pytest.raises(UnsupportedParameter) as caught:
         encode(**both)
+    assert caught.value.param == "max_tokens"
+    assert caught.value.reason == "max_completion_tokens is given too, and wins"
     assert encode(policy="ignore", **both).body["max_tokens"] == 6
 
 
 @pytest.mark.rule(85)
 @pytest.mark.parametrize("param", ["max_tokens", "max_completion_tokens"])
 def test_a_limit_above_the_models(encode: Any, param: str) -> None:
-    with pytest.raises(UnsupportedParameter, match="at most 64000"):
+    with pytest.raises(UnsupportedParameter) as caught:
         encode(**{param: 64001})
+    assert (caught.value.param, caught.value.reason) == (param, "this model writes at most 64000 tokens")
     with pytest.warns(DragomanWarning, match="clamped to 64000"):
         sent = encode(policy="adapt", **{param: 64001})
     assert sent.body["max_tokens"] == 64000
@@ -90,7 +93,7 @@ def test_a_limit_is_a_whole_number(encode: Any, value: Any) -> None:
 
 @pytest.mark.parametrize("model", ["", None, 3])
 def test_a_model_is_needed(encode: Any, model: Any) -> None:
-    with pytest.raises(InvalidRequest, match="model is missing"):
+    with pytest.raises(InvalidRequest, match=r"^model is missing\. Name one of the provider's models\.$"):
         encode(model)
 
 
@@ -117,16 +120,18 @@ def test_stop(encode: Any, stop: Any, sequences: Any) -> None:
 @pytest.mark.rule(92)
 @pytest.mark.parametrize(("stop", "sequences"), [("\n", None), (["a", "\n\n", ""], ["a"])])
 def test_stops_of_white_space(encode: Any, stop: Any, sequences: Any) -> None:
-    with pytest.raises(UnsupportedParameter, match="white space"):
+    with pytest.raises(UnsupportedParameter) as caught:
         encode(stop=stop)
-    with pytest.warns(DragomanWarning, match="were left out"):
+    assert (caught.value.param, caught.value.reason) == ("stop", "stop sequences of white space only are refused")
+    with pytest.warns(DragomanWarning):
         sent = encode(policy="adapt", stop=stop)
+    assert sent.call.ledger.adapted == {"stop": "sequences of white space only were left out"}
     assert sent.body.get("stop_sequences") == sequences
 
 
 @pytest.mark.parametrize("stop", [3, ["a", None]])
 def test_stops_are_text(encode: Any, stop: Any) -> None:
-    with pytest.raises(InvalidRequest, match="stop is neither"):
+    with pytest.raises(InvalidRequest, match=r"^stop is neither a string nor a list of strings\. Send one of them\.$"):
         encode(stop=stop)
 
 
@@ -190,6 +195,11 @@ def test_who_asks(encode: Any, given: Json) -> None:
 
 
 @pytest.mark.rule(95)
+def test_the_longest_name_of_who_asks(encode: Any) -> None:
+    assert encode(user="x" * 256).body["metadata"] == {"user_id": "x" * 256}
+
+
+@pytest.mark.rule(95)
 @pytest.mark.parametrize("value", ["ada@example.org", "+41 44 123 45 67", "(044) 123-4567", "x" * 257])
 @pytest.mark.parametrize("param", ["user", "safety_identifier"])
 def test_who_asks_must_stay_unknown(encode: Any, param: str, value: str) -> None:
@@ -219,9 +229,13 @@ def test_service_tiers(encode: Any, tier: str, sent_tier: str) -> None:
 @pytest.mark.parametrize(("tier", "adapted"), [("flex", None), ("scale", None), ("fast", None), ("priority", "auto")])
 @pytest.mark.filterwarnings("ignore::dragoman.core.DragomanWarning")
 def test_other_service_tiers(encode: Any, tier: str, adapted: Any) -> None:
-    with pytest.raises(UnsupportedParameter, match=tier):
+    with pytest.raises(UnsupportedParameter) as caught:
         encode(service_tier=tier)
-    body = encode(policy="adapt", service_tier=tier).body
+    assert (caught.value.param, caught.value.reason) == ("service_tier", f"there is no tier {tier!r}")
+    sent = encode(policy="adapt", service_tier=tier)
+    body = sent.body
+    nearest = {"service_tier": '"auto", which uses priority capacity where the account has it'}
+    assert sent.call.ledger.adapted == (nearest if adapted else {})
     assert body.get("service_tier") == adapted
     assert "speed" not in body
     assert "service_tier" not in encode(policy="warn", service_tier=tier).body
@@ -263,30 +277,55 @@ def count(call: Any) -> Any:
     return wire.body
 
 
+PROMPT: Json = {
+    "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}],
+    "tools": [TOOL],
+    "tool_choice": "auto",
+    "reasoning_effort": "low",
+    "response_format": FORMAT,
+}
+NO_PROMPT: Json = {
+    "max_tokens": 9000,
+    "stream": True,
+    "user": "u",
+    "temperature": 0.1,
+    "stop": "x",
+    "n": 2,
+    "top_k": 4,
+}
+
+
 @pytest.mark.rule(170)
-def test_counting_takes_the_prompt_only(make_call: Any, encode: Any, schema_of: Any) -> None:
-    prompt = {
-        "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}],
-        "tools": [TOOL],
-        "tool_choice": "auto",
-        "reasoning_effort": "low",
-        "response_format": FORMAT,
-    }
-    rest = {"max_tokens": 9000, "stream": True, "user": "u", "temperature": 0.1, "stop": "x", "n": 2, "top_k": 4}
-    body = count(make_call("claude-opus-4-8", **prompt, **rest, context_management={}))
-    full = encode("claude-opus-4-8", **prompt).body
+def test_counting_takes_the_prompt_only(make_call: Any, encode: Any) -> None:
+    body = count(make_call("claude-opus-4-8", **PROMPT, **NO_PROMPT, context_management={}))
+    full = encode("claude-opus-4-8", **PROMPT).body
     assert body == {key: full[key] for key in full if key != "max_tokens"} | {"context_management": {}}
+
+
+@pytest.mark.rule(170)
+def test_what_is_counted_is_the_vendors(make_call: Any, schema_of: Any) -> None:
+    body = count(make_call("claude-opus-4-8", **PROMPT, **NO_PROMPT))
     schema_of("MessageCountTokensParams").validate(body)
+
+
+@pytest.mark.rule(170)
+def test_counting_asks_the_models_facts_too(make_call: Any) -> None:
+    call = make_call("claude-opus-4-8", messages=PROMPT["messages"], response_format=FORMAT)
+    with pytest.raises(UnsupportedParameter, match="no structured outputs"):
+        encode_count_tokens(call, lambda model: facts_of(model, {"structured_output": False}))
 
 
 @pytest.mark.rule(170, 79)
 def test_server_tools_are_not_counted(make_call: Any) -> None:
     native = {"type": "memory_20250818", "name": "memory"}
     search: Json = {"tools": [TOOL, native], "web_search_options": {}}
-    with pytest.raises(UnsupportedParameter, match="cannot be counted"):
+    with pytest.raises(UnsupportedParameter) as caught:
         count(make_call(**search))
-    with pytest.warns(DragomanWarning, match="left out of the count"):
-        body = count(make_call(policy="adapt", **search))
+    assert (caught.value.param, caught.value.reason) == ("tools", "server tools cannot be counted")
+    call = make_call(policy="adapt", **search)
+    with pytest.warns(DragomanWarning):
+        body = count(call)
+    assert call.ledger.adapted == {"tools": "they were left out of the count"}
     assert [tool["name"] for tool in body["tools"]] == ["f", "memory"]
     body = count(make_call(policy="ignore", web_search_options={}, tool_choice="auto"))
     assert list(body) == ["model", "messages"]

@@ -80,6 +80,18 @@ def test_envelope_is_the_vendors_where_it_has_one() -> None:
     assert completion.choices[0].finish_reason == "stop"
 
 
+@pytest.mark.rule(4, 20)
+def test_envelope_has_openais_keys_and_no_others() -> None:
+    body = make_message(TEXT)
+    decoded = decode_message(make_call(), body)
+    assert decoded.keys() == {"id", "object", "created", "model", "choices", "usage"}
+    (choice,) = decoded["choices"]
+    assert (choice.pop("message")["content"], choice) == (
+        "Hello",
+        {"index": 0, "finish_reason": "stop", "logprobs": None},
+    )
+
+
 @pytest.mark.rule(1, 3, 19)
 def test_envelope_falls_back_to_the_call() -> None:
     completion = decode(TEXT, id=None, model=None)
@@ -116,6 +128,12 @@ def test_no_text_is_null_and_no_calls_are_absent() -> None:
     assert "reasoning_content" not in message.to_dict()
     assert "annotations" not in message.to_dict()
     assert completion.choices[0].finish_reason == "stop"
+
+
+@pytest.mark.rule(148)
+@pytest.mark.parametrize("text", ["", None])
+def test_an_empty_text_is_none(text: str | None) -> None:
+    assert decode({"type": "text", "text": text}).choices[0].message.content is None
 
 
 @pytest.mark.rule(5, 8)
@@ -240,6 +258,15 @@ def test_tool_that_stands_in_for_a_format_is_the_answers_text(schema: Json, valu
 
 
 @pytest.mark.rule(108)
+def test_what_stands_beside_that_tool_stays() -> None:
+    thinking = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+    body = make_message(thinking, TEXT, tool_use(ANSWER_TOOL, {"a": 1}), tool_use("other"), stop_reason="tool_use")
+    completion = ChatCompletion.model_validate(decode_message(formatted_call({"type": "object"}), body))
+    assert completion.choices[0].message.content == 'Hello{"a":1}'
+    assert carry(completion)["blocks"] == [thinking, TEXT, {"type": "text", "text": '{"a":1}'}, tool_use("other")]
+
+
+@pytest.mark.rule(108)
 def test_a_tool_of_the_callers_with_that_name_stays_a_call() -> None:
     completion = decode(tool_use(ANSWER_TOOL), request={"tools": [function(ANSWER_TOOL)]}, stop_reason="tool_use")
     assert len(completion.choices[0].message.tool_calls or ()) == 1
@@ -355,6 +382,20 @@ def test_unknown_stop_reason_is_stop_and_warned_of() -> None:
         completion = decode(TEXT, stop_reason="tea_break")
     assert completion.choices[0].finish_reason == "stop"
     assert carry(completion)["stop_reason"] == "tea_break"
+
+
+@pytest.mark.rule(7)
+def test_each_unknown_stop_reason_is_warned_of_once_at_each_provider() -> None:
+    told = [("acme", "nap"), ("acme", "nap"), ("acme", "walk"), ("ajax", "nap")]
+    with pytest.warns(DragomanWarning) as caught:
+        reasons = [decode_stop_reason(Call(provider, "m", {}), reason, called=None) for provider, reason in told]
+    assert reasons == ["stop"] * 4
+    said = [str(warning.message).partition(",")[0] for warning in caught]
+    assert said == [
+        "acme: unknown stop_reason 'nap'",
+        "acme: unknown stop_reason 'walk'",
+        "ajax: unknown stop_reason 'nap'",
+    ]
 
 
 @pytest.mark.rule(143)

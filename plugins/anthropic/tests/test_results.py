@@ -61,7 +61,7 @@ def test_a_missing_result_is_named(encode: Any, tail: list[Json]) -> None:
 
 @pytest.mark.rule(48)
 def test_a_missing_result_is_made_up_under_adapt_only(encode: Any) -> None:
-    with pytest.warns(DragomanWarning, match="error results were added"):
+    with pytest.warns(DragomanWarning, match=": messages.tool_calls: calls have no results; error results were added"):
         sent = encode(policy="adapt", messages=[USER, calls("a", "b"), result("b"), USER], tools=TOOLS)
     made_up = {**block("a", "No result was recorded for this call."), "is_error": True}
     assert sent.messages[2]["content"] == [block("b"), made_up, {"type": "text", "text": "q"}]
@@ -69,6 +69,16 @@ def test_a_missing_result_is_made_up_under_adapt_only(encode: Any) -> None:
     for policy in ("warn", "ignore"):
         with pytest.raises(InvalidRequest):
             encode(policy=policy, messages=[USER, calls("a"), USER], tools=TOOLS)
+
+
+@pytest.mark.rule(48)
+def test_all_missing_results_are_named_in_one_sentence(encode: Any) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        encode(messages=[USER, calls("a", "b", "c"), result("b"), USER], tools=TOOLS)
+    assert str(caught.value) == (
+        "No tool message answers the call(s) 'a', 'c'. Anthropic wants a result for every call right after the turn "
+        'that made it: add them, or choose on_unsupported="adapt" to send error results.'
+    )
 
 
 @pytest.mark.rule(48, 30)
@@ -98,6 +108,20 @@ def test_an_orphan_is_refused(encode: Any, messages: list[Json]) -> None:
 def test_two_results_for_one_call_are_refused(encode: Any, between: list[Json]) -> None:
     with pytest.raises(InvalidRequest, match=r"messages\[\d\] is a second result for the call 'a'"):
         encode(messages=[USER, calls("a"), result("a"), *between, result("a", "other")], tools=TOOLS)
+
+
+@pytest.mark.rule(30, 50)
+def test_two_results_for_one_function_call_are_refused(encode: Any) -> None:
+    answer = {"role": "function", "name": "f", "content": "r"}
+    with pytest.raises(InvalidRequest, match=r"^messages\[3\] is a second result for the call 'f'"):
+        encode(messages=[USER, {"role": "assistant", "function_call": {"name": "f"}}, answer, answer])
+
+
+@pytest.mark.rule(52, 53)
+def test_what_cannot_stand_in_a_result_is_named_by_its_place(encode: Any) -> None:
+    parts = [{"type": "text", "text": "see"}, {"type": "refusal", "refusal": "No."}]
+    with pytest.raises(InvalidRequest, match=r"^messages\[2\]\.content\[1\] has the type 'refusal'"):
+        encode(messages=[USER, calls("a"), result("a", parts)], tools=TOOLS)
 
 
 @pytest.mark.rule(57)

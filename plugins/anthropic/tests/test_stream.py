@@ -227,6 +227,28 @@ def test_rewritten_names_come_back_in_the_first_fragment() -> None:
     assert carry(chunks)["blocks"][0]["name"] == wire
 
 
+@pytest.mark.rule(9)
+@pytest.mark.parametrize("events", [tool_block(0, "add", "{}"), tool_block(0, "run"), [start(0, {"type": "new"})], []])
+def test_the_role_comes_first_whatever_follows(events: list[Json]) -> None:
+    chunks = run([START, *events, message_delta(), STOP])
+    deltas = [choice["delta"] for chunk in chunks for choice in chunk["choices"]]
+    assert deltas[0] == {"role": "assistant", "content": ""}
+    assert not any("role" in delta for delta in deltas[1:])
+
+
+@pytest.mark.rule(12, 17, 64, 78)
+def test_calls_that_nobody_closed_are_all_completed_at_the_end() -> None:
+    events = [
+        *tool_block(0, "pick", close=False, value={"value": [1]}),
+        *tool_block(1, "run", '{"input":"x"}', close=False),
+    ]
+    chunks = run([START, *events, message_delta("tool_use"), STOP])
+    assert fragments(chunks)[2:] == [
+        {"index": 0, "function": {"arguments": "[1]"}},
+        {"index": 1, "custom": {"input": "x"}},
+    ]
+
+
 @pytest.mark.rule(64, 65)
 def test_wrapped_arguments_are_sent_when_complete() -> None:
     chunks = run([START, *tool_block(0, "pick", '{"value": ', "[1, 2]}"), message_delta("tool_use"), STOP])
@@ -313,6 +335,13 @@ def test_thinking_streams_as_reasoning_and_is_carried_with_its_signature() -> No
         {"type": "thinking", "thinking": "Two!", "signature": "s3"},
         {"type": "text", "text": "Done"},
     ]
+
+
+@pytest.mark.rule(138)
+def test_thoughts_that_come_whole_are_set_apart_too() -> None:
+    whole = [start(index, {"type": "thinking", "thinking": text, "signature": "s"}) for index, text in enumerate("ab")]
+    chunks = run([START, whole[0], stop(0), whole[1], stop(1), message_delta(), STOP])
+    assert deltas_of(chunks, "reasoning_content") == ["a", "\n\nb"]
 
 
 @pytest.mark.rule(132)
@@ -488,6 +517,24 @@ def test_unknown_delta_is_passed_over_and_warned_of() -> None:
     assert carry(chunks)["blocks"] == [{"type": "text", "text": ""}]
 
 
+@pytest.mark.rule(7, 19)
+def test_each_unknown_word_is_told_once_at_each_provider() -> None:
+    def events(kind: str, reason: str) -> list[Json]:
+        odd = delta(0, type=kind)
+        return [START, start(0, {"type": "text", "text": ""}), odd, odd, stop(0), message_delta(reason), STOP]
+
+    told = [("acme", "a", "end_turn"), ("acme", "b", "end_turn"), ("ajax", "a", "end_turn"), ("ajax", "a", "nap")]
+    with pytest.warns(DragomanWarning) as caught:
+        answers = [run(events(kind, reason), Call(provider, "m", {})) for provider, kind, reason in told]
+    assert [finish_of(chunks)["finish_reason"] for chunks in answers] == ["stop"] * 4
+    assert [" ".join(str(warning.message).split()[:4]) for warning in caught] == [
+        "acme: unknown delta 'a'",
+        "acme: unknown delta 'b'",
+        "ajax: unknown delta 'a'",
+        "ajax: unknown stop_reason 'nap',",
+    ]
+
+
 def test_type_may_stand_in_the_events_name_only() -> None:
     decoder = MessageDecoder(make_call())
     data = json.dumps({"index": 0, "content_block": {"type": "text", "text": "Hi"}}).encode()
@@ -517,6 +564,7 @@ def test_delta_of_a_block_that_never_began_is_an_error() -> None:
         ({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, 529, "overloaded_error"),
         ({"type": "error", "error": {"type": "rate_limit_error", "message": "Slow"}}, 429, "rate_limit_exceeded"),
         ({"error": {"message": "boom"}}, None, None),
+        ({"type": "error"}, None, "error"),
     ],
 )
 def test_error_in_the_middle(event: Json, status: int | None, code: str | None) -> None:
@@ -533,7 +581,7 @@ def test_a_stream_that_was_cut_never_looks_complete(events: list[Json]) -> None:
     decoder = MessageDecoder(make_call())
     chunks = [chunk for event in events for chunk in decoder.feed(Event(json.dumps(event).encode()))]
     assert not any(choice["finish_reason"] for chunk in chunks for choice in chunk["choices"])
-    with pytest.raises(StreamCutError):
+    with pytest.raises(StreamCutError, match=r"^the stream ended before message_stop$"):
         list(decoder.finish())
 
 
@@ -554,8 +602,15 @@ def test_a_message_that_begins_anew() -> None:
         run([START, START, *text_block(0, "Hi"), message_delta(), STOP])[0]["choices"][0]["delta"]["role"]
         == "assistant"
     )
-    with pytest.raises(VendorError, match="second message"):
+    with pytest.raises(VendorError) as caught:
         run([START, *text_block(0, "Hi"), START])
+    assert caught.value.error == {
+        "message": "Anthropic's stream began a second message inside the first; ask again",
+        "type": "api_error",
+        "param": None,
+        "code": "stream_restarted",
+    }
+    assert caught.value.status is None
 
 
 def test_closing_a_block_twice_does_nothing() -> None:

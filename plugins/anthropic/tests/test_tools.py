@@ -53,15 +53,21 @@ def test_strict_goes_where_the_schema_can_be_enforced(encode: Any) -> None:
 @pytest.mark.parametrize(
     ("model", "parameters", "said"),
     [
-        ("claude-sonnet-4-5", {"properties": {"a": {"type": "integer", "minimum": 1}}}, "minimum"),
-        ("claude-3-haiku-20240307", OBJECT, "no strict tools"),
+        (
+            "claude-sonnet-4-5",
+            {"properties": {"a": {"type": "integer", "minimum": 1, "maximum": 2}}},
+            "tools[0]: Anthropic cannot enforce minimum, maximum",
+        ),
+        ("claude-3-haiku-20240307", OBJECT, "this model has no strict tools"),
     ],
 )
 def test_elsewhere_the_policy_decides(encode: Any, model: str, parameters: Json, said: str) -> None:
     tools = [function(parameters=parameters, strict=True)]
-    with pytest.raises(UnsupportedParameter, match=said) as caught:
+    with pytest.raises(UnsupportedParameter) as caught:
         encode(model, tools=tools)
     assert caught.value.param == "tools.function.strict"
+    assert caught.value.reason == said
+    assert caught.value.hint == 'leave strict out, simplify the schema, or choose on_unsupported="adapt"'
     with pytest.warns(DragomanWarning, match="without strict"):
         sent = encode(model, policy="adapt", tools=tools)
     assert "strict" not in sent.body["tools"][0]
@@ -108,11 +114,14 @@ def test_a_regular_expression_is_enforced_as_a_pattern(encode: Any) -> None:
 )
 def test_other_grammars_cannot_be_enforced(encode: Any, model: str, syntax: str, definition: str) -> None:
     tools = grammar(syntax, definition)
-    with pytest.raises(UnsupportedParameter, match="cannot be enforced") as caught:
+    with pytest.raises(UnsupportedParameter) as caught:
         encode(model, tools=tools)
     assert caught.value.param == "tools.custom.format"
-    with pytest.warns(DragomanWarning, match="became the description"):
-        (tool,) = encode(model, policy="adapt", tools=tools).body["tools"]
+    assert caught.value.reason == "tools[0]: this grammar cannot be enforced"
+    with pytest.warns(DragomanWarning):
+        sent = encode(model, policy="adapt", tools=tools)
+    assert sent.call.ledger.adapted == {"tools.custom.format": "the grammar became the description of the tool's input"}
+    (tool,) = sent.body["tools"]
     described = {"type": "string", "description": f"Must match this {syntax} grammar:\n{definition}"}
     assert tool["input_schema"]["properties"] == {"input": described}
     (tool,) = encode(model, policy="ignore", tools=tools).body["tools"]
@@ -123,6 +132,9 @@ def test_other_grammars_cannot_be_enforced(encode: Any, model: str, syntax: str,
 def test_web_search(encode: Any) -> None:
     sent = encode(web_search_options={}, tools=[function()])
     assert sent.body["tools"][1] == {"type": "web_search_20250305", "name": "web_search"}
+    place = {"city": "Bern", "region": "BE", "country": "CH", "timezone": "Europe/Zurich"}
+    sent = encode(web_search_options={"user_location": {"type": "approximate", "approximate": place}})
+    assert sent.body["tools"][0]["user_location"] == {"type": "approximate", **place}
     where = {"type": "approximate", "approximate": {"city": "Bern", "country": "CH", "region": None}}
     sent = encode(web_search_options={"search_context_size": "medium", "user_location": where})
     assert sent.body["tools"] == [
@@ -136,8 +148,10 @@ def test_web_search(encode: Any) -> None:
 
 @pytest.mark.rule(79)
 def test_the_amount_of_search_results_cannot_be_chosen(encode: Any) -> None:
-    with pytest.raises(UnsupportedParameter, match="search_context_size"):
+    with pytest.raises(UnsupportedParameter) as caught:
         encode(web_search_options={"search_context_size": "high"})
+    assert caught.value.param == "web_search_options.search_context_size"
+    assert caught.value.reason == "the amount of search results cannot be chosen"
     sent = encode(policy="ignore", web_search_options={"search_context_size": "high"})
     assert sent.body["tools"] == [{"type": "web_search_20250305", "name": "web_search"}]
     assert sent.call.ledger.dropped == ["web_search_options.search_context_size"]

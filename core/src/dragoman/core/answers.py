@@ -15,6 +15,7 @@ from dragoman.core.transport import reply_headers
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from dragoman.core.driver import AsyncPieces, Pieces
     from dragoman.core.provider import Json
 
 
@@ -39,7 +40,7 @@ def _chunk(chunk: Json) -> ChatCompletionChunk:
 class ChunkStream(openai.Stream[ChatCompletionChunk]):
     """The SDK's stream over chunks that are here already; closing its response closes the provider's."""
 
-    def __init__(self, chunks: Iterator[Json], exchange: Exchange) -> None:
+    def __init__(self, chunks: Pieces[Json], exchange: Exchange) -> None:
         self.response = _response(exchange, _Closing(chunks))
         self._iterator = map(_chunk, chunks)
 
@@ -47,9 +48,9 @@ class ChunkStream(openai.Stream[ChatCompletionChunk]):
 class AsyncChunkStream(openai.AsyncStream[ChatCompletionChunk]):
     """`ChunkStream` for the asynchronous side."""
 
-    def __init__(self, chunks: AsyncIterator[Json], exchange: Exchange) -> None:
+    def __init__(self, chunks: AsyncPieces[Json], exchange: Exchange) -> None:
         self.response = _response(exchange, _AsyncClosing(chunks))
-        self._iterator = _amap(chunks)
+        self._iterator = _amap(aiter(chunks))
 
 
 async def _amap(chunks: AsyncIterator[Json]) -> AsyncIterator[ChatCompletionChunk]:
@@ -58,7 +59,7 @@ async def _amap(chunks: AsyncIterator[Json]) -> AsyncIterator[ChatCompletionChun
 
 
 class _Closing(httpx.SyncByteStream):  # type: ignore[misc]  # the library is chosen at run time
-    def __init__(self, chunks: Any) -> None:
+    def __init__(self, chunks: Pieces[Json]) -> None:
         self.chunks = chunks
 
     def __iter__(self) -> Iterator[bytes]:
@@ -69,16 +70,17 @@ class _Closing(httpx.SyncByteStream):  # type: ignore[misc]  # the library is ch
 
 
 class _AsyncClosing(httpx.AsyncByteStream):  # type: ignore[misc]  # as above
-    def __init__(self, chunks: Any) -> None:
+    def __init__(self, chunks: AsyncPieces[Json]) -> None:
         self.chunks = chunks
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        nothing: tuple[bytes, ...] = ()
-        for piece in nothing:
-            yield piece
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
 
     async def aclose(self) -> None:
-        await self.chunks.aclose()
+        await self.chunks.close()
 
 
 def _response(exchange: Exchange, stream: Any) -> Any:

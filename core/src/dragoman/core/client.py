@@ -20,8 +20,10 @@ from dragoman.core.arguments import (
     plain_timeout,
     wants_raw_response,
 )
+from dragoman.core.counting import AsyncInputTokens, InputTokens
 from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, check_policy, make_dispatcher
 from dragoman.core.doors import async_door, door
+from dragoman.core.exchange import CHAT
 from dragoman.core.transport import EXTENSION, AsyncTransport, Binding, Transport
 
 if TYPE_CHECKING:
@@ -163,12 +165,12 @@ class _ClientMixin:
         base_path = client.base_url.raw_path.decode().rstrip("/") + "/"
         request.extensions = {**request.extensions, EXTENSION: Binding(self._call_options(), base_path, own)}
 
-    def _exchange(self, params: Json) -> Exchange:
+    def _exchange(self, params: Json, endpoint: str = CHAT) -> Exchange:
         """Make the exchange for the keyword arguments of `create`."""
         options = self._call_options(
             params.pop("extra_headers", None), params.pop("extra_query", None), params.pop("timeout", openai.not_given)
         )
-        return self._dispatcher.exchange(Ask(plain_request(params)), options)
+        return self._dispatcher.exchange(Ask(plain_request(params), endpoint), options)
 
 
 class Client(_ClientMixin, openai.OpenAI):
@@ -280,6 +282,10 @@ class _AsyncChat(AsyncChat):
 
 
 class _Completions(Completions):
+    @cached_property
+    def input_tokens(self) -> InputTokens:
+        return InputTokens(self._client)
+
     if not TYPE_CHECKING:
         # Type checkers see the SDK's own overloads.
         def create(self, *, messages: Any, model: Any, **params: Any) -> Any:
@@ -295,6 +301,10 @@ class _Completions(Completions):
 
 
 class _AsyncCompletions(AsyncCompletions):
+    @cached_property
+    def input_tokens(self) -> AsyncInputTokens:
+        return AsyncInputTokens(self._client)
+
     if not TYPE_CHECKING:
 
         async def create(self, *, messages: Any, model: Any, **params: Any) -> Any:

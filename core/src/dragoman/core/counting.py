@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dragoman.core.arguments import check_arguments, plain_request
-from dragoman.core.dispatch import Ask
-from dragoman.core.provider import Json
+from dragoman.core.arguments import check_arguments
+
+if TYPE_CHECKING:
+    from dragoman.core.provider import Json
 
 COUNT_TOKENS = "chat/completions/count_tokens"
 

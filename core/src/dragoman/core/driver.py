@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dragoman.core.provider import AsyncReply, AsyncSender, Json, Provider, Reply, Sender, StreamCutError
@@ -43,6 +44,46 @@ class _Pool(Generic[_S]):
         return senders
 
 
+class Pieces(Generic[_T]):
+    """What comes of a streamed call, one by one; closing it closes the provider's connection."""
+
+    def __init__(self, items: Generator[_T, None, None], hang_up: Callable[[], object]) -> None:
+        self._items = items
+        self._hang_up = hang_up
+
+    def __iter__(self) -> Iterator[_T]:
+        return self._items
+
+    def close(self) -> None:
+        """End the call; may be called more than once, and while another thread waits for the next piece."""
+        try:
+            self._items.close()
+        except ValueError:
+            # The generator runs in that thread: it ends there, with the connection. What a function makes
+            # has none, and ends with its next piece.
+            with suppress(ValueError):
+                self._hang_up()
+
+
+class AsyncPieces(Generic[_T]):
+    """`Pieces` for the asynchronous side."""
+
+    def __init__(self, items: AsyncGenerator[_T, None], reply: AsyncReply | None) -> None:
+        self._items = items
+        self._reply = reply
+
+    def __aiter__(self) -> AsyncIterator[_T]:
+        return self._items
+
+    async def close(self) -> None:
+        """End the call; may be called more than once, and while another task waits for the next piece."""
+        try:
+            await self._items.aclose()
+        except RuntimeError:
+            with suppress(RuntimeError):
+                await _aclose(self._reply)
+
+
 class Driver:
     """The synchronous side."""
 
@@ -66,7 +107,7 @@ class Driver:
             failure = exchange.failed(exception)
             raise failure from failure.__cause__
 
-    def stream(self, exchange: Exchange, step: Step[_T]) -> Iterator[_T]:
+    def stream(self, exchange: Exchange, step: Step[_T]) -> Pieces[_T]:
         """Open an exchange that is answered piece by piece; failing to open raises here, not at the first item."""
         reply = None
         try:
@@ -78,11 +119,12 @@ class Driver:
             failure = exchange.failed(exception)
             raise failure from failure.__cause__
         items = _items(exchange, reply, step)
+        # The None that opens the generator.
         next(items)
-        return items  # type: ignore[return-value]  # the None that opens the generator is already taken
+        return Pieces(items, reply.close if reply is not None else items.close)
 
 
-def _items(exchange: Exchange, reply: Reply | None, step: Step[_T]) -> Iterator[_T | None]:
+def _items(exchange: Exchange, reply: Reply | None, step: Step[_T]) -> Generator[Any, None, None]:
     try:
         # A generator that never started runs no `finally`: `stream` takes this one.
         yield None
@@ -128,7 +170,7 @@ class AsyncDriver:
             failure = exchange.failed(exception)
             raise failure from failure.__cause__
 
-    async def stream(self, exchange: Exchange, step: Step[_T]) -> AsyncIterator[_T]:
+    async def stream(self, exchange: Exchange, step: Step[_T]) -> AsyncPieces[_T]:
         """Open an exchange that is answered piece by piece; failing to open raises here, not at the first item."""
         reply = None
         try:
@@ -140,10 +182,10 @@ class AsyncDriver:
             raise failure from failure.__cause__
         items = _aitems(exchange, reply, step)
         await anext(items)
-        return items  # type: ignore[return-value]  # as in the synchronous one
+        return AsyncPieces(items, reply)
 
 
-async def _aitems(exchange: Exchange, reply: AsyncReply | None, step: Step[_T]) -> AsyncIterator[_T | None]:
+async def _aitems(exchange: Exchange, reply: AsyncReply | None, step: Step[_T]) -> AsyncGenerator[Any, None]:
     try:
         yield None
         async for piece in _apieces(reply):

@@ -132,13 +132,19 @@ def invalid_reply(message: str, *, response: Any, body: object, path: str = "") 
     return openai.APIResponseValidationError(response, body, message=message)
 
 
+def is_told(exception: BaseException) -> bool:
+    """Whether it is an `openai` exception that says what happened; the SDK's bare "Connection error." does not."""
+    bare = type(exception) is openai.APIConnectionError and str(exception) == "Connection error."
+    return isinstance(exception, openai.OpenAIError) and not bare
+
+
 def translate(exception: BaseException, provider: str, path: str = "") -> BaseException:
     """Turn what a vendor's SDK, an HTTP library or the system raised into an `openai` exception.
 
     SDKs are told apart by the names of their classes, since each has its own `APITimeoutError` and importing
     them all to compare would defeat installing only one. What is none of these is returned as it is.
     """
-    if isinstance(exception, openai.OpenAIError) or not isinstance(exception, Exception):
+    if is_told(exception) or not isinstance(exception, Exception):
         return exception
     names = {cls.__name__ for cls in type(exception).__mro__}
     if names & {"APITimeoutError", "TimeoutException", "TimeoutError"}:

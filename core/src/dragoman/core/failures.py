@@ -21,7 +21,7 @@ _WRONG_SHAPE = (LookupError, TypeError, AttributeError, ValueError, RecursionErr
 def failure_of(exception: BaseException, call: Call, phase: Phase, response: Any) -> BaseException:
     """Make the exception for whatever was raised during a call; its cause is kept."""
     path, name = call.endpoint, call.provider
-    if isinstance(exception, errors.OpenAIError | Warning) or not isinstance(exception, Exception):
+    if errors.is_told(exception) or isinstance(exception, Warning) or not isinstance(exception, Exception):
         return exception
     if isinstance(exception, VendorError):
         failure: BaseException = errors.stream_error(exception.error, exception.status, path=path)

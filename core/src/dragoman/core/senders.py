@@ -51,23 +51,11 @@ class _Sdk:
         """Choose the client (a copy, if the call has a key of its own), the path and the arguments."""
         refuse_offline(str(self.client.base_url))
         client = self.client
-        headers: dict[str, Any] = {**wire.headers, **call.extra_headers}
         if call.api_key:
             check_headers({"authorization": call.api_key}, call.provider)
             if call.api_key != client.api_key:
                 client = client.with_options(api_key=call.api_key)
-        elif self.keyless and "authorization" not in map(str.lower, headers):
-            if self.lacking:
-                raise errors.MissingKey(self.lacking)
-            headers["Authorization"] = self.module.Omit()
-        check_headers(headers, call.provider)
-        # The SDK's own spelling: with another one some versions send a header twice.
-        known = {name.lower(): name for name in (*self.client.default_headers, "Authorization", "Content-Type")}
-        headers = {known.get(name.lower(), name): value for name, value in headers.items()}
-        if headers.get("Content-Type", "").startswith(_FORM):
-            # So spelled the SDK takes it for a form that it has to write itself, and refuses one that is written.
-            headers["Content-Type"] = headers["Content-Type"].replace(_FORM, _FORM.capitalize(), 1)
-        options: dict[str, Any] = {"headers": headers, "timeout": self.timeout(call.timeout)}
+        options: dict[str, Any] = {"headers": self.headers(call, wire), "timeout": self.timeout(call.timeout)}
         if call.extra_query:
             options["params"] = dict(call.extra_query)
         if call.max_retries is not None:
@@ -80,6 +68,21 @@ class _Sdk:
         if call.stream:
             arguments.update(stream=True, stream_cls=stream_class)
         return client, wire.path, arguments
+
+    def headers(self, call: Call, wire: Wire) -> dict[str, Any]:
+        """Write the headers in the SDK's own spelling: with another one, some versions send a header twice."""
+        given = {**wire.headers, **call.extra_headers}
+        check_headers(given, call.provider)
+        known = {name.lower(): name for name in (*self.client.default_headers, "Authorization", "Content-Type")}
+        headers: dict[str, Any] = {known.get(name.lower(), name): value for name, value in given.items()}
+        if self.keyless and not call.api_key and "Authorization" not in headers:
+            if self.lacking:
+                raise errors.MissingKey(self.lacking)
+            headers["Authorization"] = self.module.Omit()
+        if headers.get("Content-Type", "").startswith(_FORM):
+            # So spelled the SDK takes it for a form that it has to write itself, and refuses one that is written.
+            headers["Content-Type"] = headers["Content-Type"].replace(_FORM, _FORM.capitalize(), 1)
+        return headers
 
     def timeout(self, timeout: Timeout) -> Any:
         """Each SDK takes the Timeout of its own HTTP library."""
@@ -205,7 +208,8 @@ def _openai_options(provider: Provider) -> tuple[dict[str, Any], bool, str]:
         options["api_key"] = provider.api_key
     if not _is_openai(provider):
         # What the environment says about OpenAI is no other provider's business.
-        strange = [line.partition(":")[0].strip() for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")]
+        lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
+        strange = [line.partition(":")[0].strip() for line in lines if ":" in line]
         options["default_headers"] = {**dict.fromkeys(strange, openai.Omit()), **(options.get("default_headers") or {})}
         options["admin_api_key"] = ""
     return options, keyless, lacking

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
     from dragoman.core.dispatch import CallOptions, Dispatcher
+    from dragoman.core.driver import AsyncPieces, Pieces
     from dragoman.core.exchange import Exchange
     from dragoman.core.provider import Json
 
@@ -143,6 +144,9 @@ class Transport(_Transport, httpx.BaseTransport):  # type: ignore[misc]  # the l
                 return httpx.Response(exchange.status, headers=self.stream_headers(exchange), stream=body)
             return self.whole(exchange, self.driver.fetch(exchange))
         except openai.APIStatusError as exception:
+            if EXTENSION in request.extensions:
+                # Our own client hands it on as it is, cause and all.
+                raise
             return self.failure(exception)
 
     def _models(self, options: CallOptions) -> Json:
@@ -181,6 +185,9 @@ class AsyncTransport(_Transport, httpx.AsyncBaseTransport):  # type: ignore[misc
                 return httpx.Response(exchange.status, headers=self.stream_headers(exchange), stream=body)
             return self.whole(exchange, await self.driver.fetch(exchange))
         except openai.APIStatusError as exception:
+            if EXTENSION in request.extensions:
+                # Our own client hands it on as it is, cause and all.
+                raise
             return self.failure(exception)
 
     async def _models(self, options: CallOptions) -> Json:
@@ -202,27 +209,27 @@ class AsyncTransport(_Transport, httpx.AsyncBaseTransport):  # type: ignore[misc
 class _Bytes(httpx.SyncByteStream):  # type: ignore[misc]  # as above
     """A body that closes its exchange with it."""
 
-    def __init__(self, items: Iterator[bytes]) -> None:
-        self.items = items
+    def __init__(self, pieces: Pieces[bytes]) -> None:
+        self.pieces = pieces
 
     def __iter__(self) -> Iterator[bytes]:
-        return self.items
+        return iter(self.pieces)
 
     def close(self) -> None:
-        self.items.close()  # type: ignore[attr-defined]  # the driver gives generators
+        self.pieces.close()
 
 
 class _AsyncBytes(httpx.AsyncByteStream):  # type: ignore[misc]  # as above
     """`_Bytes` for the asynchronous side."""
 
-    def __init__(self, items: AsyncIterator[bytes]) -> None:
-        self.items = items
+    def __init__(self, pieces: AsyncPieces[bytes]) -> None:
+        self.pieces = pieces
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        return self.items
+        return aiter(self.pieces)
 
     async def aclose(self) -> None:
-        await self.items.aclose()  # type: ignore[attr-defined]  # the driver gives generators
+        await self.pieces.close()
 
 
 def reply_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -74,14 +74,13 @@ def _verbatim(blocks: list[Json], ids: CallIds, legacy: Any) -> AssistantTurn:
     """The blocks as they are. `legacy`: the call in the first tool interface's form, whose result has only its name."""
     turn = AssistantTurn(blocks=[])
     for block in blocks:
-        found = block
-        if is_client_call(block):
-            wire = ids.assign(str(block.get("id")))
-            if wire != block.get("id"):
-                found = {**block, "id": wire}
-            original = None if legacy else str(block.get("id"))
-            turn.calls.append(OpenCall(original, str((legacy or block).get("name")), wire))
-        turn.blocks.append(found)
+        if not is_client_call(block):
+            turn.blocks.append(block)
+            continue
+        original = str(block.get("id"))
+        wire = ids.assign(original)
+        turn.blocks.append({**block, "id": wire})
+        turn.calls.append(OpenCall(None if legacy else original, str((legacy or block).get("name")), wire))
     return turn
 
 
@@ -139,7 +138,7 @@ def encode_arguments(text: Any, name: str, draft: Draft) -> Json:
     try:
         value = parse_json(text) if isinstance(text, str) else text
     except (ValueError, RecursionError):
-        value = None
+        pass
     else:
         if wrapped:
             return {WRAP_KEY: value}
