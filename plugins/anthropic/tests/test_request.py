@@ -158,6 +158,7 @@ def test_parameters_without_an_equivalent(encode: Any, param: str, used: Any, un
     with pytest.raises(UnsupportedParameter) as caught:
         encode(**{param: used})
     assert caught.value.param == param
+    assert isinstance(caught.value.reason, str)
     for policy in ("warn", "adapt"):
         with pytest.warns(DragomanWarning, match=param):
             sent = encode(policy=policy, **{param: used})

@@ -99,7 +99,7 @@ def test_a_missing_result_of_a_function_is_named_by_it(encode: Any) -> None:
     ],
 )
 def test_an_orphan_is_refused(encode: Any, messages: list[Json]) -> None:
-    with pytest.raises(InvalidRequest, match="did not call"):
+    with pytest.raises(InvalidRequest, match=r"did not call\. Remove it, or send the call too\.$"):
         encode(messages=messages, tools=TOOLS)
 
 

@@ -58,6 +58,11 @@ def test_a_missing_type_is_an_object() -> None:
         ({"oneOf": [{"type": "string"}], "title": "T"}, "x", 1),
         ({"type": "array", "items": {"anyOf": [{"$ref": "#"}, {"type": "integer"}]}}, [[1], 2], ["x"]),
         (
+            {"type": ["object", "null"], "properties": {"a": {"type": "string"}, "b": {"$ref": "#/properties/a"}}},
+            {"b": "x"},
+            {"b": 1},
+        ),
+        (
             {"type": "array", "items": {"$ref": "#/definitions/I"}, "definitions": {"I": {"type": "integer"}}},
             [1],
             ["x"],
@@ -155,7 +160,8 @@ def test_closing_says_what_was_left_open() -> None:
         "properties": {
             "a": {"properties": {}, "examples": [1]},
             "b": {"type": "object", "additionalProperties": True},
-            "c": {"type": "string", "description": "C", "deprecated": True},
+            "c": {"type": "string", "description": "C", "deprecated": True, "example": "x"},
+            "d": {"type": "object"},
         },
     }
     assert closed_schema(schema) == {
@@ -163,7 +169,8 @@ def test_closing_says_what_was_left_open() -> None:
         "properties": {
             "a": {"properties": {}, "description": "(examples: [1])", "additionalProperties": False},
             "b": {"type": "object", "additionalProperties": True},
-            "c": {"type": "string", "description": "C (deprecated: True)"},
+            "c": {"type": "string", "description": "C (deprecated: True, example: x)"},
+            "d": {"type": "object", "additionalProperties": False},
         },
         "additionalProperties": False,
     }
@@ -176,7 +183,9 @@ def test_closing_says_what_was_left_open() -> None:
         ({"type": "object", "additionalProperties": False, "title": "t", "default": 1}, []),
         ({"type": "array", "items": {"type": "string", "format": "email"}, "minItems": 1}, []),
         ({"type": "string", "pattern": r"^(?:\d+)-[a-z]{2}$"}, []),
+        ({"type": "array", "minItems": 0}, []),
         ({"enum": ["a", 1, None]}, []),
+        ({"properties": {"a": {"type": "string"}, "b": {"$ref": "#/properties/a"}}}, []),
         ({"allOf": [{"type": "string"}, True]}, []),
         ({"type": "integer", "minimum": 1, "maximum": 2}, ["minimum", "maximum"]),
         ({"type": "string", "minLength": 1}, ["minLength"]),
@@ -190,6 +199,16 @@ def test_closing_says_what_was_left_open() -> None:
         ({"enum": [{"a": 1}]}, ["enum"]),
         ({"properties": {"n": {"$ref": "#/$defs/Node"}}, "$defs": {"Node": NODE}}, ["recursion"]),
         ({"properties": {"n": {"$ref": "#"}}}, ["recursion"]),
+        (
+            {
+                "$defs": {
+                    "D": {"items": {"$ref": "#/$defs/A"}},
+                    "A": {"items": {"$ref": "#/$defs/B"}},
+                    "B": {"items": {"$ref": "#/$defs/A"}},
+                }
+            },
+            ["recursion"],
+        ),
         (
             {
                 "properties": {"n": {"$ref": "#/$defs/A"}, "m": {"$ref": "#/$defs/B"}},
@@ -215,6 +234,7 @@ def test_what_cannot_be_enforced_is_described() -> None:
             "n": {"type": "integer", "minimum": 1, "description": "Count"},
             "m": {"type": "object", "additionalProperties": {"type": "string"}},
             "u": {"oneOf": [{"type": "string", "minLength": 1}, {"type": "null"}]},
+            "v": {"anyOf": [{"type": "string"}], "oneOf": [{"type": "null"}]},
         },
         "additionalProperties": False,
     }
@@ -228,4 +248,11 @@ def test_what_cannot_be_enforced_is_described() -> None:
             "additionalProperties": False,
         },
         "u": {"anyOf": [{"type": "string", "description": "(minLength: 1)"}, {"type": "null"}]},
+        "v": {"anyOf": [{"type": "string"}, {"type": "null"}]},
     }
+
+
+@pytest.mark.rule(105)
+def test_references_in_all_of_are_not_described() -> None:
+    schema = {"allOf": [{"$ref": "#/$defs/A"}], "$defs": {"A": {"type": "string"}}}
+    assert described_schema(schema) == schema

@@ -162,7 +162,7 @@ def _placed(turns: list[Turn], draft: Draft) -> list[Turn]:
 
 def _ends_served(turns: list[Turn]) -> bool:
     """Whether the last thing said is the result of a tool on Anthropic's side."""
-    return bool(turns) and turns[-1].role == "assistant" and turns[-1].blocks[-1]["type"].endswith("_tool_result")
+    return bool(turns) and turns[-1].blocks[-1]["type"].endswith("_tool_result")
 
 
 def _note(text: str) -> Json:
