@@ -1,6 +1,6 @@
 """Writes docs/translation.md: each translation rule, in one line, and the tests that hold it.
 
-    python tests/translation_index.py --write
+python tests/translation_index.py --write
 """
 
 from __future__ import annotations
