@@ -61,6 +61,44 @@ def test_parse(road: Any, server: Any, provider: Provider) -> None:
     assert server.requests[0].json["response_format"]["json_schema"]["name"] == "Weather"
 
 
+@pytest.mark.rule(234)
+@pytest.mark.parametrize(
+    ("reason", "expected"),
+    [("length", openai.LengthFinishReasonError), ("content_filter", openai.ContentFilterFinishReasonError)],
+)
+def test_parse_tells_an_answer_that_is_not_whole(
+    road: Any, server: Any, provider: Provider, reason: str, expected: type[Exception]
+) -> None:
+    cut = copy.deepcopy(server.COMPLETION)
+    cut["choices"][0]["finish_reason"] = reason
+    server.script(server.json(cut))
+    completions = road.make(provider).client.chat.completions
+    with pytest.raises(expected):
+        road.run(completions.parse(model="m1", messages=MESSAGES, response_format=Weather))
+
+
+@pytest.mark.rule(231)
+def test_the_tier_that_answered_is_passed_on(road: Any, server: Any, provider: Provider) -> None:
+    server.script(server.json({**server.COMPLETION, "service_tier": "priority"}))
+    completion = road.make(provider).create(service_tier="fast")
+    assert server.requests[0].json["service_tier"] == "fast"
+    assert completion.service_tier == "priority"
+
+
+@pytest.mark.rule(229)
+@pytest.mark.parametrize("asked", [False, True])
+def test_usage_in_a_stream_is_the_servers_to_send(road: Any, server: Any, provider: Provider, asked: bool) -> None:
+    options: dict[str, Any] = {"stream_options": {"include_usage": True}} if asked else {}
+    list(road.items(road.make(provider).stream(**options)))
+    assert server.requests[0].json.get("stream_options") == options.get("stream_options")
+    last = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m1", "choices": []}
+    usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+    done = {**last, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
+    server.script(server.stream(server.event(done), server.event({**last, "usage": usage})))
+    chunks = list(road.items(road.make(provider).stream(**options)))
+    assert chunks[-1].usage.total_tokens == 3
+
+
 def test_stream_helper(road: Any, server: Any, provider: Provider) -> None:
     completions = road.make(provider).client.chat.completions
     if road.asynchronous:
@@ -157,6 +195,7 @@ def test_options_of_openai_reach_its_sdk_client(our_road: Any, server: Any) -> N
     assert client.organization == "org-1"
 
 
+@pytest.mark.rule(166)
 @pytest.mark.parametrize("failure", ["status", "connection"])
 @pytest.mark.parametrize("retries", [0, 2])
 def test_retries_have_one_owner(road: Any, server: Any, provider: Provider, failure: str, retries: int) -> None:

@@ -114,6 +114,7 @@ def test_the_clients_own_key_said_again(our_road: Any, server: Any, provider: Pr
     assert server.requests[0].headers["authorization"] == "Bearer sk-here-1111"
 
 
+@pytest.mark.rule(113)
 @pytest.mark.parametrize("timeout", [None, 5, {"read": 5.0}])
 def test_time_outs_are_those_of_the_sdks_library(
     colour: Any, server: Any, provider: Provider, diary: Any, timeout: Any

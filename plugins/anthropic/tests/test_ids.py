@@ -30,6 +30,14 @@ def test_ids_that_differ_in_one_bad_character_stay_apart() -> None:
     assert re.fullmatch(r"call_a_1_[0-9a-f]{12}", first)
 
 
+@pytest.mark.rule(56)
+@pytest.mark.parametrize(
+    ("original", "form"), [("é" * 60, "call__{40}_[0-9a-f]{12}"), ("\ud83d", "call___[0-9a-f]{12}")]
+)
+def test_the_form_of_a_rewritten_id(original: str, form: str) -> None:
+    assert re.fullmatch(form, CallIds().assign(original))
+
+
 @pytest.mark.rule(57)
 def test_a_second_use_gets_a_number() -> None:
     ids = CallIds()

@@ -129,3 +129,20 @@ def test_custom_tools_are_openais_not_anthropics() -> None:
 )
 def test_native_tools(tool: Any, native: bool) -> None:
     assert is_native(tool) is native
+
+
+@pytest.mark.rule(68)
+def test_the_form_of_a_rewritten_name() -> None:
+    (short,) = tool_names({"tools": [{"function": {"name": "a.b"}}]}).values()
+    assert re.fullmatch(r"a_b_[0-9a-f]{8}", short)
+    (long,) = tool_names({"tools": [{"function": {"name": "é" * 200}}]}).values()
+    assert re.fullmatch(r"_{100}_[0-9a-f]{8}", long)
+    (broken,) = tool_names({"tools": [{"function": {"name": "\ud83d"}}]}).values()
+    assert re.fullmatch(r"__[0-9a-f]{8}", broken)
+
+
+@pytest.mark.rule(80)
+def test_a_definition_of_openais_is_none_of_anthropics() -> None:
+    assert is_native({"name": "f", "input_schema": {}})
+    assert not is_native({"function": {"name": "f"}, "input_schema": {}})
+    assert not is_native({"type": "custom", "custom": {"name": "f"}, "input_schema": {}})

@@ -49,7 +49,11 @@ def test_an_unedited_answer_goes_back_as_it_came(encode: Any) -> None:
 @pytest.mark.rule(129)
 def test_an_edited_answer_is_written_anew(encode: Any) -> None:
     edited = {**answer(), "content": "I changed this."}
-    with pytest.warns(DragomanWarning, match="was changed since it was received"):
+    said = (
+        ": an assistant message was changed since it was received; its thinking and server-side blocks no longer fit "
+        "and were left out."
+    )
+    with pytest.warns(DragomanWarning, match=f"{said}$"):
         sent = encode(messages=history(edited), tools=[TOOL])
     assert sent.messages[1]["content"] == [
         {"type": "text", "text": "I changed this."},
@@ -159,6 +163,15 @@ def test_calls_that_the_first_tool_interface_cannot_show_are_not_replayed(encode
     assert [block["id"] for block in sent.messages[1]["content"]] == ["function_call"]
 
 
+@pytest.mark.rule(30)
+def test_a_message_in_both_tool_interfaces_is_written_anew(encode: Any) -> None:
+    message: Json = {"role": "assistant", "tool_calls": [CALL], "function_call": {"name": "f", "arguments": "{}"}}
+    message["extra_content"] = pack(message, "anthropic", {"blocks": BLOCKS[-1:]})
+    results = [history(answer())[-1], {"role": "function", "name": "f", "content": "r"}]
+    sent = encode(messages=[{"role": "user", "content": "q"}, message, *results], tools=[TOOL])
+    assert [block["id"] for block in sent.messages[1]["content"]] == ["toolu_1", "function_call"]
+
+
 @pytest.mark.parametrize("held", ["f", ["f"], 3])
 def test_a_carried_message_with_a_call_that_is_none(encode: Any, held: Any) -> None:
     message: Json = {"role": "assistant", "tool_calls": [{"id": "c", "function": held}]}
@@ -213,6 +226,23 @@ def test_peers_thinking_is_read(encode: Any, fields: Json) -> None:
             {"extra_content": {"anthropic": {"signature": "s"}}, "reasoning": {"summary": []}},
             [{"type": "thinking", "thinking": "", "signature": "s"}],
         ),
+        (
+            {"extra_content": {"anthropic": {"signature": "s"}}},
+            [{"type": "thinking", "thinking": "", "signature": "s"}],
+        ),
+        (
+            {
+                "reasoning_details": [
+                    {"type": "reasoning.text", "text": "Hm.", "signature": "s", "format": "google-v1"},
+                    {"type": "reasoning.text", "text": "Hm."},
+                    {"type": "reasoning.encrypted"},
+                    {"type": "reasoning.summary", "signature": "s", "data": "d"},
+                    {"type": "reasoning.text", "signature": "s"},
+                ]
+            },
+            [{"type": "thinking", "thinking": "", "signature": "s"}],
+        ),
+        ({"thinking_blocks": [{"type": "text", "data": "d"}, {"type": "redacted_thinking", "data": ""}]}, []),
     ],
 )
 def test_hidden_thinking_is_read(fields: Json, blocks: list[Json]) -> None:
