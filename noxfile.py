@@ -139,6 +139,35 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"])
+def mutation(session: nox.Session) -> None:
+    """Mutate modules of a plugin, in a copy, and run its tests on each: nox -s mutation -- anthropic response."""
+    if not session.posargs:
+        session.error("name a plugin and some of its modules: nox -s mutation -- anthropic response stream")
+    plugin, *modules = session.posargs
+    install(session, "mutmut==3.8.1", *test_needs(plugin), wheels=built("core", plugin))
+    only = [f"src/dragoman/{plugin}/{module}.py" for module in modules]
+    settings = {
+        "source_paths": ["src"],
+        "only_mutate": only,
+        "use_git_change_detection": False,
+        "track_dependencies": False,
+        "pytest_add_cli_args": ["--hypothesis-profile=ci", "-p", "no:cacheprovider"],
+        "pytest_add_cli_args_test_selection": ["tests"],
+    }
+    # TOML writes these values as JSON does.
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    with tempfile.TemporaryDirectory(prefix="dragoman-") as home:
+        for part in ("src", "tests"):
+            shutil.copytree(FOLDERS[plugin] / part, Path(home) / part)
+        text = "\n".join([(ROOT / "pyproject.toml").read_text("utf-8"), "[tool.mutmut]", *lines, ""])
+        (Path(home) / "pyproject.toml").write_text(text, "utf-8")
+        with session.chdir(home):
+            env = {**CLEAN, "DRAGOMAN_RECORDINGS": None}
+            session.run("mutmut", "run", "--max-children", "1", env=env, success_codes=[0, 1])
+            session.run("mutmut", "results")
+
+
+@nox.session(requires=["build"])
 def openai2(session: nox.Session) -> None:
     """Run core's and the plugins' tests on openai 2, which many frameworks still pin."""
     pins = Path(session.create_tmp()).resolve() / "constraints.txt"

@@ -28,8 +28,10 @@ def test_models_that_sample_read_it_in_the_old_version(encode: Any, model: str, 
 @pytest.mark.parametrize("given", [{"temperature": 0.2}, {"top_p": 0.9}])
 @pytest.mark.parametrize("model", ["claude-fable-5-1", "claude-sonnet-5", "claude-opus-4-7"])
 def test_models_that_do_not_sample(encode: Any, model: str, given: Json) -> None:
-    with pytest.raises(UnsupportedParameter, match="no sampling parameters"):
+    with pytest.raises(UnsupportedParameter) as caught:
         encode(model, **given)
+    assert [caught.value.param] == list(given)
+    assert caught.value.reason == "this model has no sampling parameters"
     with pytest.warns(DragomanWarning, match="left out"):
         sent = encode(model, policy="warn", **given)
     assert (sampling(sent), sent.headers) == ({}, {})
@@ -47,10 +49,12 @@ def test_defaults_are_no_use(encode: Any, model: str, given: Json) -> None:
 
 @pytest.mark.rule(87)
 def test_temperatures_above_one(encode: Any) -> None:
-    with pytest.raises(UnsupportedParameter, match="the highest is 1"):
+    with pytest.raises(UnsupportedParameter) as caught:
         encode(temperature=1.5)
-    with pytest.warns(DragomanWarning, match="clamped to 1"):
+    assert (caught.value.param, caught.value.reason) == ("temperature", "the highest is 1")
+    with pytest.warns(DragomanWarning):
         sent = encode(policy="adapt", temperature=1.5)
+    assert sent.call.ledger.adapted == {"temperature": "clamped to 1"}
     assert sampling(sent) == {"temperature": 1}
     assert sampling(encode(policy="ignore", temperature=1.5)) == {}
 
@@ -58,8 +62,9 @@ def test_temperatures_above_one(encode: Any) -> None:
 @pytest.mark.rule(89)
 def test_one_of_the_two(encode: Any) -> None:
     both = {"temperature": 0.2, "top_p": 0.9}
-    with pytest.raises(UnsupportedParameter, match="not both"):
+    with pytest.raises(UnsupportedParameter) as caught:
         encode(**both)
+    assert (caught.value.param, caught.value.reason) == ("top_p", "this model takes temperature or top_p, not both")
     sent = encode(policy="ignore", **both)
     assert sampling(sent) == {"temperature": 0.2}
     assert sent.call.ledger.dropped == ["top_p"]
@@ -70,9 +75,15 @@ def test_one_of_the_two(encode: Any) -> None:
 @pytest.mark.rule(91)
 @pytest.mark.parametrize("model", ["claude-sonnet-4-5", "claude-opus-4-6"])
 def test_sampling_while_thinking(encode: Any, model: str) -> None:
-    for given in ({"temperature": 0.2}, {"top_p": 0.5}):
-        with pytest.raises(UnsupportedParameter, match="while the model thinks"):
+    cases: list[tuple[Json, str]] = [
+        ({"temperature": 0.2}, "only 1 is accepted"),
+        ({"top_p": 0.5}, "only 0.95 to 1 are accepted"),
+    ]
+    for given, accepted in cases:
+        with pytest.raises(UnsupportedParameter) as caught:
             encode(model, reasoning_effort="low", **given)
+        assert [caught.value.param] == list(given)
+        assert caught.value.reason == f"while the model thinks, {accepted}"
         with pytest.raises(UnsupportedParameter, match="while the model thinks"):
             encode(model, thinking={"type": "enabled", "budget_tokens": 1024}, **given)
         assert sampling(encode(model, policy="ignore", reasoning_effort="low", **given)) == {}
