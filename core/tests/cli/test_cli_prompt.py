@@ -16,8 +16,13 @@ if TYPE_CHECKING:
 
 pty = pytest.importorskip("pty", reason="pseudo-terminals are POSIX's")
 
-# A session's leader gets its terminal by asking: Ctrl-C then is a signal, as at a real one.
-LEAD = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+# A session's leader gets its terminal by asking: Ctrl-C then is a signal, as at a real one. A test run in the
+# background ignores that signal and its children inherit that; what a person starts at a terminal does not.
+LEAD = """
+import fcntl, signal, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
 PROMPT = "\n> "
 
 
