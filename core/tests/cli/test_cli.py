@@ -79,7 +79,9 @@ def test_python_m_dragoman(server: Any, start: Start) -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGINT") or os.name == "nt", reason="signals of POSIX")
 def test_ctrl_c_stops_with_130(server: Any, start: Start) -> None:
-    process = start("chat", "-m", "slow", "hello", "--base-url", server.url, stdin=subprocess.DEVNULL)
+    # A test run in the background ignores the signal, and its children would inherit that.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    process = start("chat", "-m", "slow", "hello", "--base-url", server.url, before=heard, stdin=subprocess.DEVNULL)
     assert os.read(process.stdout.fileno(), 100) == b"You "
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
