@@ -44,7 +44,8 @@ def decode_error(status: int | None, body: Any) -> Json:
     if not isinstance(error, dict):
         error = {"message": error}
     message = error.get("message")
-    if not isinstance(message, str) or not message.strip():
+    # A page of a proxy's is no message either.
+    if not isinstance(message, str) or message.strip()[:1] in {"", "<"}:
         message = f"Anthropic reported an error (HTTP {status}) without a message"
     kind = error.get("type")
     return {"message": message, "type": kind, "param": None, "code": _code(error, kind, message)}
