@@ -332,6 +332,8 @@ def test_threads_share_one_sender(server: Any) -> None:
 
 @pytest.mark.parametrize("make", [Driver, AsyncDriver])
 def test_a_driver_that_was_not_used_closes(make: Callable[[], Any]) -> None:
-    result = make().close()
+    driver = make()
+    result = driver.close()
     if result is not None:
         asyncio.run(result)
+    assert driver._pool.take_all() == []

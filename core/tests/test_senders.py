@@ -52,6 +52,8 @@ def test_offline_follows_no_redirect(
 def test_what_loopback_is(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRAGOMAN_OFFLINE", "1")
     refuse_offline(url)
+    with pytest.raises(openai.APIConnectionError, match="not on this machine"):
+        refuse_offline("http://127.0.0.1.example:1")
 
 
 @pytest.mark.parametrize(("value", "expected"), [("", False), ("0", False), ("1", True)])
