@@ -59,6 +59,9 @@ def test_list() -> None:
 
 
 @pytest.mark.rule(169)
-def test_a_second_page_is_warned_of() -> None:
-    with pytest.warns(DragomanWarning, match="more than one page"):
-        decode_models(Call("anthropic-paged", "", {}), {"data": [], "has_more": True})
+def test_a_second_page_is_warned_of_once_for_each_provider() -> None:
+    for provider in ("anthropic", "claude-eu"):
+        with pytest.warns(DragomanWarning, match=f"^{provider}: the list of models has more than one page") as warned:
+            for _ in range(2):
+                decode_models(Call(provider, "", {}), {"data": [], "has_more": True})
+        assert len(warned) == 1

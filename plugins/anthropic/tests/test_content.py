@@ -49,12 +49,12 @@ def test_annotations_and_citations_stay_out_of_user_text() -> None:
 def test_images(caplog: pytest.LogCaptureFixture) -> None:
     url = "https://x.test/a.png"
     block = {"type": "image", "source": {"type": "url", "url": url}}
-    assert user([{"type": "image_url", "image_url": url}]) == [block]
-    assert user([{"type": "image_url", "image_url": {"url": url, "detail": "auto"}}]) == [block]
-    assert caplog.text == ""
     with caplog.at_level(logging.DEBUG, "dragoman"):
+        assert user([{"type": "image_url", "image_url": url}]) == [block]
+        assert user([{"type": "image_url", "image_url": {"url": url, "detail": "auto"}}]) == [block]
+        assert caplog.messages == []
         assert user([{"type": "image_url", "image_url": {"url": url, "detail": "low"}}]) == [block]
-    assert "detail" in caplog.text
+    assert caplog.messages == ["anthropic has no use for the detail of an image; it was left out"]
 
 
 @pytest.mark.rule(119)
@@ -62,8 +62,12 @@ def test_files_have_their_name_as_title() -> None:
     file = {"filename": "a.txt", "file_data": "data:text/plain,hi"}
     source = {"type": "text", "media_type": "text/plain", "data": "hi"}
     assert user([{"type": "file", "file": file}]) == [{"type": "document", "source": source, "title": "a.txt"}]
+    bare = {"filename": "a.txt", "file_data": "aGk="}
+    assert user([{"type": "file", "file": bare}]) == [{"type": "document", "source": source, "title": "a.txt"}]
+    untitled = {"type": "document", "source": source}
+    assert user([{"type": "file", "file": {**file, "filename": ""}}]) == [untitled]
     del file["filename"]
-    assert user([{"type": "file", "file": file}]) == [{"type": "document", "source": source}]
+    assert user([{"type": "file", "file": file}]) == [untitled]
 
 
 @pytest.mark.rule(120)
@@ -93,7 +97,9 @@ def test_uploaded_files(hint: dict[str, str], block: dict[str, str]) -> None:
         ({"type": "video_url", "video_url": {"url": "https://x.test"}}, "video_url"),
         ({"type": "image_url", "image_url": {}}, "no url"),
         ({"type": "image_url"}, "no url"),
-        ({"type": "text", "text": 3}, "Send a string"),
+        ({"type": "image_url", "image_url": "http://x.test/a.png"}, "cannot open"),
+        ({"type": "file", "file": {"file_data": "data:application/zip;base64,AAAA"}}, "application/zip"),
+        ({"type": "text", "text": 3}, "text is a int. Send a string"),
         ({}, "None"),
         (3, "int"),
     ],
@@ -113,6 +119,8 @@ def test_content_of_no_kind_is_refused() -> None:
 def test_a_refusal_is_text() -> None:
     parts = [{"type": "refusal", "refusal": "No."}, {"type": "refusal"}]
     assert encode_content(parts, "here", ASSISTANT_PARTS) == [{"type": "text", "text": "No."}]
+    with pytest.raises(InvalidRequest, match=r"^here\[0\].*Send a string"):
+        encode_content([{"type": "refusal", "refusal": 3}], "here", ASSISTANT_PARTS)
 
 
 @pytest.mark.rule(37)

@@ -26,6 +26,7 @@ def body(kind: str, message: str = "Something.", **fields: Any) -> dict[str, Any
             "input length and `max_tokens` exceed context limit: 9 + 9 > 10",
             "context_length_exceeded",
         ),
+        (400, "invalid_request_error", "The `prompt` is too long", "context_length_exceeded"),
         (401, "authentication_error", "invalid x-api-key", "invalid_api_key"),
         (402, "billing_error", "Pay.", "insufficient_quota"),
         (403, "permission_error", "No.", "permission_error"),
@@ -87,6 +88,11 @@ def test_status_comes_from_the_type(kind: str, status: int | None) -> None:
     failure = vendor_error(body(kind, "Why."))
     assert (failure.status, failure.error["message"], failure.error["type"]) == (status, "Why.", kind)
     assert str(failure) == "Why."
+
+
+@pytest.mark.rule(164)
+def test_an_error_without_a_message_inside_an_answer() -> None:
+    assert str(vendor_error({"type": "error"})) == "Anthropic reported an error (HTTP 200) without a message"
 
 
 @pytest.mark.rule(156)

@@ -33,6 +33,7 @@ HEADS = {
         f"data:base64,{PNG}",
         f"data:application/octet-stream;base64,{PNG}",
         f"data:image/png;base64,{PNG[:10]}\n{PNG[10:]}",
+        f"data:image/png;base64,{PNG[:10]}\r\n\t {PNG[10:]}",
         "data:image/png;base64," + PNG.replace("=", "%3D").replace("+", "%2B"),
     ],
 )
@@ -62,12 +63,19 @@ def test_percent_encoded_data_become_base64() -> None:
         "data": base64.b64encode(b"GIF89a\x00\xff").decode(),
     }
     assert parse_data_url("data:,a%20b", "here").type == "text/plain"
+    assert parse_data_url("data:;charset=utf-8,a%20b", "here").type == "text/plain"
+    assert parse_data_url("data:,a,b", "here").text("here") == "a,b"
+
+
+def test_bytes_of_no_known_kind_have_an_empty_type() -> None:
+    assert parse_data_url("data:;base64,AAAA", "here").type == ""
 
 
 @pytest.mark.rule(117)
 def test_https_urls_are_handed_on() -> None:
     assert image_source("https://x.test/a.png", "here") == {"type": "url", "url": "https://x.test/a.png"}
     assert image_source("HTTPS://x.test/a", "here")["type"] == "url"
+    assert image_source("https://x.test:8443/a", "here")["type"] == "url"
 
 
 @pytest.mark.rule(115, 117)
@@ -79,8 +87,8 @@ def test_https_urls_are_handed_on() -> None:
         ("gs://bucket/a.png", "https://"),
         ("s3://bucket/a.png", "https://"),
         ("data:image/png;base64", "no comma"),
-        ("data:image/bmp;base64,AAAA", "image/bmp"),
-        ("data:;base64,AAAA", "unknown format"),
+        ("data:image/bmp;base64,AAAA", "image/bmp; Anthropic reads image/gif, image/jpeg, image/png, image/webp"),
+        ("data:;base64,AAAA", " is an unknown format;"),
         ("data:;base64,!!!!", "not base64"),
     ],
 )
@@ -122,15 +130,18 @@ def test_plain_text_goes_as_text(data: str, name: Any) -> None:
     [
         ("data:application/zip;base64,AAAA", None, "application/zip"),
         (f"data:image/png;base64,{PNG}", "a.png", "image/png"),
-        ("AAAA", "a.docx", "unknown type"),
+        ("AAAA", "a.docx", " is of an unknown type;"),
         ("AAAA", "", "unknown type"),
+        ("!!!!", None, "not base64"),
+        ("data:application/pdf;base64", None, "no comma"),
         ("/w==", "a.txt", "UTF-8"),
         ("x", "a.txt", "UTF-8"),
     ],
 )
 def test_other_files_are_refused(data: str, name: str | None, said: str) -> None:
-    with pytest.raises(InvalidRequest, match=said):
-        file_source(data, name, "here")
+    with pytest.raises(InvalidRequest, match=said) as caught:
+        file_source(data, name, "messages[0].content[1]")
+    assert "messages[0].content[1]" in str(caught.value)
 
 
 def test_types_by_name() -> None:
