@@ -12,6 +12,14 @@ TOOLS = [{"type": "function", "function": {"name": "f"}}]
 CALL = {"id": "c", "function": {"name": "f", "arguments": ""}}
 
 
+def conversation(**fields: Any) -> list[Json]:
+    return [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "tool_calls": [CALL], **fields},
+        {"role": "tool", "tool_call_id": "c", "content": "r"},
+    ]
+
+
 def settings(sent: Any) -> Json:
     return {key: sent.body[key] for key in ("thinking", "output_config") if key in sent.body}
 
@@ -81,6 +89,7 @@ def test_rounding_upwards_where_there_is_nothing_below(encode: Any) -> None:
         ("high", 64000, 16384),
         ("xhigh", 64000, 32000),
         ("max", 10000, 5000),
+        ("max", 10001, 5000),
         ("high", 1500, 1024),
         ("high", 1025, 1024),
     ],
@@ -125,7 +134,7 @@ def test_a_model_that_cannot_think_is_not_told_to_stop(encode: Any) -> None:
 def test_models_that_cannot_be_kept_from_thinking(encode: Any, model: str) -> None:
     with pytest.raises(UnsupportedParameter, match="cannot be kept from thinking"):
         encode(model, reasoning_effort="none")
-    with pytest.warns(DragomanWarning, match="the lowest effort"):
+    with pytest.warns(DragomanWarning, match=r"thinking; the lowest effort\.$"):
         sent = encode(model, policy="adapt", reasoning_effort="none")
     assert settings(sent) == {"output_config": {"effort": "low"}}
     assert settings(encode(model, policy="ignore", reasoning_effort="none")) == {}
@@ -142,12 +151,37 @@ def test_efforts_that_mean_nothing(encode: Any, model: str, effort: str, said: s
     assert settings(encode(model, policy="ignore", reasoning_effort=effort)) == {}
 
 
-def conversation(**fields: Any) -> list[Json]:
-    return [
-        {"role": "user", "content": "q"},
-        {"role": "assistant", "tool_calls": [CALL], **fields},
-        {"role": "tool", "tool_call_id": "c", "content": "r"},
-    ]
+@pytest.mark.rule(86, 99, 101, 134)
+@pytest.mark.parametrize(
+    ("model", "chat", "reason", "hint"),
+    [
+        ("claude-opus-5", {"reasoning_effort": "enormous"}, "'enormous' is no level of effort there", ""),
+        ("claude-3-opus-20240229", {"reasoning_effort": "low"}, "this model does not think", ""),
+        (
+            "claude-opus-5-5",
+            {"reasoning_effort": "none"},
+            "this model cannot be kept from thinking",
+            'use "low", or leave it out',
+        ),
+        ("claude-opus-4-6", {"reasoning_effort": "xhigh"}, "this model's efforts are low, medium, high, max", ""),
+        (
+            "claude-sonnet-4-5",
+            {"reasoning_effort": "low", "max_tokens": 1024},
+            "thinking takes at least 1024 tokens, and the answer is limited to 1024",
+            "allow more with max_completion_tokens, or leave reasoning_effort out",
+        ),
+        (
+            "claude-sonnet-4-5",
+            {"reasoning_effort": "low", "tools": TOOLS, "messages": conversation()},
+            "the assistant's last turn called tools and has lost its thinking blocks",
+            "keep extra_content on the assistant messages of the history, or leave reasoning_effort out for this turn",
+        ),
+    ],
+)
+def test_a_refusal_says_why_and_what_to_do(encode: Any, model: str, chat: Json, reason: str, hint: str) -> None:
+    with pytest.raises(UnsupportedParameter) as caught:
+        encode(model, **chat)
+    assert (caught.value.param, caught.value.reason, caught.value.hint) == ("reasoning_effort", reason, hint)
 
 
 @pytest.mark.rule(134)
@@ -155,9 +189,11 @@ def test_a_turn_that_lost_its_thinking(encode: Any) -> None:
     settings_ = {"tools": TOOLS, "reasoning_effort": "low"}
     with pytest.raises(UnsupportedParameter, match=r"lost its thinking blocks.*extra_content"):
         encode(messages=conversation(), **settings_)
-    with pytest.warns(DragomanWarning, match="left out for this turn"):
+    with pytest.warns(DragomanWarning, match=r"; thinking was left out for this turn\.$"):
         sent = encode(policy="adapt", messages=conversation(), **settings_)
     assert settings(sent) == {}
+    with pytest.raises(UnsupportedParameter, match="lost its thinking blocks"):
+        encode("claude-haiku-4-5", messages=conversation()[1:], **settings_)
 
 
 @pytest.mark.rule(134)

@@ -89,5 +89,6 @@ def register_commands(commands: click.Group) -> None:
     """Runs at most once, when the `dragoman` program lists its commands or is given one that is not its own.
 
     May add commands and groups to `commands`, the program's own group. Imports that a command needs belong inside
-    the command, or the list of commands pays for them. An exception is reported as a `DragomanWarning`, and the program goes on without.
+    the command, or the list of commands pays for them. An exception is reported as a `DragomanWarning`, and the
+    program goes on without.
     """
