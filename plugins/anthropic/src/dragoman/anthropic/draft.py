@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dragoman.anthropic.names import custom_tools, tool_names, wrapped_tools
+from dragoman.anthropic.names import tool_names, wrapped_tools
 from dragoman.core import unsupported, warn_once
 
 if TYPE_CHECKING:
@@ -26,13 +26,11 @@ class Draft:
     body: Json = field(default_factory=dict)
     names: dict[str, str] = field(init=False)
     wrapped: frozenset[str] = field(init=False)
-    customs: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         chat = self.call.request
         self.names = tool_names(chat)
         self.wrapped = wrapped_tools(chat)
-        self.customs = custom_tools(chat)
 
     @property
     def thinking(self) -> Any:
