@@ -11,11 +11,11 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core.errors import httpx
-from dragoman.core.provider import AsyncReply, Call, Reply, Wire
-from dragoman.core.senders import check_headers, refuse_offline
+from dragoman.core.provider import Call
+from dragoman.core.senders import async_reply_of, check_headers, refuse_offline, reply_of
 
 if TYPE_CHECKING:
-    from dragoman.core.provider import AsyncSender, Sender
+    from dragoman.core.provider import AsyncReply, AsyncSender, Reply, Sender, Wire
 
 #: Headers of every request; a function is asked for them with each call, whose own `api_key` goes first.
 Headers = Mapping[str, str] | Callable[[Call], Mapping[str, str]]
@@ -101,6 +101,11 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
+def _streamed(call: Call, response: Any) -> bool:
+    """Whether the body is left to be read piece by piece; a failure's is always read."""
+    return bool(call.stream and response.is_success)
+
+
 class _HttpSender(_Http):
     def send(self, call: Call, wire: Wire) -> Reply:
         for pause in self.pauses(call):
@@ -111,14 +116,15 @@ class _HttpSender(_Http):
                 continue
             wait = _pause(response, pause)
             if wait is None:
-                return _reply(call, response)
+                return reply_of(response, stream=_streamed(call, response))
             response.close()
             time.sleep(wait)
-        return _reply(call, self._try(call, wire))
+        response = self._try(call, wire)
+        return reply_of(response, stream=_streamed(call, response))
 
     def _try(self, call: Call, wire: Wire) -> Any:
         response = self.client.send(self.request(call, wire), stream=True)
-        if not (call.stream and response.is_success):
+        if not _streamed(call, response):
             try:
                 response.read()
             finally:
@@ -127,18 +133,6 @@ class _HttpSender(_Http):
 
     def close(self) -> None:
         self.client.close()
-
-
-def _reply(call: Call, response: Any) -> Reply:
-    if not (call.stream and response.is_success):
-        return Reply(response.status_code, response.headers, response.content, response=response)
-    return Reply(
-        response.status_code,
-        response.headers,
-        pieces=response.iter_bytes(),
-        close=response.close,
-        response=response,
-    )
 
 
 class _AsyncHttpSender(_Http):
@@ -151,14 +145,15 @@ class _AsyncHttpSender(_Http):
                 continue
             wait = _pause(response, pause)
             if wait is None:
-                return _areply(call, response)
+                return async_reply_of(response, stream=_streamed(call, response))
             await response.aclose()
             await asyncio.sleep(wait)
-        return _areply(call, await self._try(call, wire))
+        response = await self._try(call, wire)
+        return async_reply_of(response, stream=_streamed(call, response))
 
     async def _try(self, call: Call, wire: Wire) -> Any:
         response = await self.client.send(self.request(call, wire), stream=True)
-        if not (call.stream and response.is_success):
+        if not _streamed(call, response):
             try:
                 await response.aread()
             finally:
@@ -167,15 +162,3 @@ class _AsyncHttpSender(_Http):
 
     async def close(self) -> None:
         await self.client.aclose()
-
-
-def _areply(call: Call, response: Any) -> AsyncReply:
-    if not (call.stream and response.is_success):
-        return AsyncReply(response.status_code, response.headers, response.content, response=response)
-    return AsyncReply(
-        response.status_code,
-        response.headers,
-        pieces=response.aiter_bytes(),
-        close=response.aclose,
-        response=response,
-    )

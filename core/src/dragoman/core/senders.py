@@ -98,16 +98,7 @@ class _SdkSender(_Sdk):
             result = getattr(client, wire.method.lower())(path, **arguments)
         except self.module.APIStatusError as exception:
             return failed_reply(exception)
-        if not call.stream:
-            return Reply(result.status_code, result.headers, result.content, response=result)
-        response = _raw(result)
-        return Reply(
-            response.status_code,
-            response.headers,
-            pieces=response.iter_bytes(),
-            close=response.close,
-            response=response,
-        )
+        return reply_of(_raw(result), stream=call.stream)
 
     def close(self) -> None:
         self.client.close()
@@ -121,19 +112,36 @@ class _AsyncSdkSender(_Sdk):
         except self.module.APIStatusError as exception:
             reply = failed_reply(exception)
             return AsyncReply(reply.status, reply.headers, reply.content, response=reply.response, cause=exception)
-        if not call.stream:
-            return AsyncReply(result.status_code, result.headers, result.content, response=result)
-        response = _raw(result)
-        return AsyncReply(
-            response.status_code,
-            response.headers,
-            pieces=response.aiter_bytes(),
-            close=response.aclose,
-            response=response,
-        )
+        return async_reply_of(_raw(result), stream=call.stream)
 
     async def close(self) -> None:
         await self.client.close()
+
+
+def reply_of(response: Any, *, stream: bool) -> Reply:
+    """Make the reply of an HTTP library's response: read already, or to be read piece by piece."""
+    if not stream:
+        return Reply(response.status_code, response.headers, response.content, response=response)
+    return Reply(
+        response.status_code,
+        response.headers,
+        pieces=response.iter_bytes(),
+        close=response.close,
+        response=response,
+    )
+
+
+def async_reply_of(response: Any, *, stream: bool) -> AsyncReply:
+    """`reply_of` for the asynchronous side."""
+    if not stream:
+        return AsyncReply(response.status_code, response.headers, response.content, response=response)
+    return AsyncReply(
+        response.status_code,
+        response.headers,
+        pieces=response.aiter_bytes(),
+        close=response.aclose,
+        response=response,
+    )
 
 
 def _raw(result: Any) -> Any:
