@@ -49,8 +49,9 @@ SOURCES = sorted(
 #: Each line may import from the lines above it, and from nothing beside or below it.
 LAYERS = (
     {"provider"},
-    {"assembly", "carry", "chunks", "codec", "framing", "hookspecs", "policy"},
-    {"offers"},
+    {"assembly", "carry", "chunks", "codec", "framing", "hookspecs", "policy", "toolcalls"},
+    {"normalisation"},
+    {"compatible", "offers"},
     {"plugins"},
     {"hooks"},
     {"routing"},
@@ -70,13 +71,16 @@ LIGHT = {
     "carry",
     "chunks",
     "codec",
+    "compatible",
     "framing",
     "hookspecs",
+    "normalisation",
     "offers",
     "policy",
     "plugins",
     "hooks",
     "routing",
+    "toolcalls",
 }
 OPENAI = {"answers", "arguments", "client", "errors", "senders", "transport"}
 HTTPX = {"senders", "transport"}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
 from typing import Any
 
 import pytest
 
 from dragoman.core import Call, DragomanWarning, Json, UnsupportedParameter
-from dragoman.llamacpp.request import encode_chat, encode_message
+from dragoman.llamacpp import LlamaCpp
 
 USER = {"role": "user", "content": "hi"}
 
@@ -17,6 +16,10 @@ USER = {"role": "user", "content": "hi"}
 def call(policy: Any = "raise", **params: Any) -> Call:
     request = {"model": "m", "messages": [USER], **params}
     return Call("llamacpp", "m", request, on_unsupported=policy)
+
+
+def encode_chat(asked: Call, **options: Any) -> Json:
+    return LlamaCpp(**options).encode_chat(asked)
 
 
 def function(name: str) -> Json:
@@ -84,48 +87,14 @@ def test_hints_and_defaults_are_dropped_without_a_word() -> None:
     assert not asked.ledger.report()
 
 
-@pytest.mark.rule(226, 299)
-def test_developer_becomes_system() -> None:
-    assert encode_message({"role": "developer", "content": "d"}) == {"role": "system", "content": "d"}
-
-
-@pytest.mark.rule(227)
-def test_what_others_left_in_the_history_goes_but_thoughts_stay() -> None:
-    message = {
-        "role": "assistant",
-        "content": "a",
-        "reasoning": "r",
-        "thinking_blocks": [1],
-        "extra_content": {"x": {}},
-    }
-    assert encode_message(message) == {"role": "assistant", "content": "a", "reasoning_content": "r"}
-    assert encode_message({**USER, "reasoning_content": "r"}) == USER
-
-
-@pytest.mark.rule(228)
-def test_an_assistant_without_anything_has_an_empty_text() -> None:
-    assert encode_message({"role": "assistant", "content": None})["content"] == ""
-
-
-@pytest.mark.rule(264)
-@pytest.mark.parametrize(
-    ("written", "sent"),
-    [
-        ('{"a": 1}', '{"a": 1}'),
-        ('{"b":1,"a":12345678901234567890}', '{"b":1,"a":12345678901234567890}'),
-        ("", "{}"),
-        (" \n", "{}"),
-        (None, "{}"),
-        ("null", "{}"),
-        ("{bad", json.dumps({"INVALID_JSON": "{bad"})),
-        ("[1]", json.dumps({"INVALID_JSON": "[1]"})),
-        ('"x"', json.dumps({"INVALID_JSON": '"x"'})),
-    ],
-)
-def test_arguments_in_the_history_are_an_objects_json(written: str | None, sent: str) -> None:
-    tool_call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": written}}
-    wire = encode_message({"role": "assistant", "content": None, "tool_calls": [tool_call]})
-    assert wire["tool_calls"] == [{"id": "a", "type": "function", "function": {"name": "f", "arguments": sent}}]
+@pytest.mark.rule(226, 292, 299)
+def test_thoughts_of_the_history_stay_and_developer_becomes_system() -> None:
+    thought = {"role": "assistant", "content": "a", "reasoning": "r", "thinking_blocks": [1]}
+    asked = call()
+    asked.request["messages"] = [{"role": "developer", "content": "d"}, thought, USER]
+    system, answered, _ = encode_chat(asked)["messages"]
+    assert system == {"role": "system", "content": "d"}
+    assert answered == {"role": "assistant", "content": "a", "reasoning_content": "r"}
 
 
 @pytest.mark.rule(264)

@@ -73,7 +73,7 @@ def test_the_chunks_have_openais_shape(desk: Any) -> None:
     assert len({(chunk["id"], chunk["created"]) for chunk in chunks}) == 1
     assert {(chunk["object"], chunk["model"]) for chunk in chunks} == {("chat.completion.chunk", "demo")}
     assert [index for index, chunk in enumerate(chunks) if "role" in chunk["choices"][0]["delta"]] == [0]
-    assert chunks[0]["choices"][0]["delta"]["content"] == ""
+    assert chunks[0]["choices"][0]["delta"]["role"] == "assistant"
     reasons = [chunk["choices"][0]["finish_reason"] for chunk in chunks]
     assert (reasons[-1], set(reasons[:-1])) == ("stop", {None})
 

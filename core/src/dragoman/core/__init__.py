@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
+    from dragoman.core.compatible import CompatibleProvider
     from dragoman.core.direct import async_http_sender, http_sender
     from dragoman.core.doors import async_http_client, http_client
     from dragoman.core.errors import (
@@ -43,6 +44,7 @@ _HOME = {
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),
+    "compatible": ("CompatibleProvider",),
     "direct": ("async_http_sender", "http_sender"),
     "doors": ("async_http_client", "http_client"),
     "errors": (
@@ -82,6 +84,7 @@ __all__ = [
     "Call",
     "Chunks",
     "Client",
+    "CompatibleProvider",
     "DragomanError",
     "DragomanWarning",
     "Event",

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dragoman.core import Provider
+from dragoman.core import CompatibleProvider
 from dragoman.llamacpp.options import EngineOptions
-from dragoman.llamacpp.request import encode_chat, encode_rehearsal
-from dragoman.llamacpp.response import ChatStream, decode_chat
+from dragoman.llamacpp.request import ABSENT, encode_rehearsal, encode_tool_choice
 from dragoman.llamacpp.source import DEMO
 
 if TYPE_CHECKING:
-    from dragoman.core import AsyncSender, Call, Json, Sender, StreamDecoder, Wire
+    from dragoman.core import AsyncSender, Call, Json, Sender
     from dragoman.llamacpp.options import Pooling, ReasoningFormat
 
-_CHAT = "chat/completions"
 _TOO_LONG = "exceed_context_size_error"
 
 
-class LlamaCpp(Provider):
+class LlamaCpp(CompatibleProvider):
     """llama.cpp: https://github.com/ggml-org/llama.cpp/tree/master/tools/server.
 
     Without a base URL (argument or `LLAMACPP_API_BASE`) the engine runs in this process, and a model is the
@@ -31,6 +29,10 @@ class LlamaCpp(Provider):
     base_url = ""
     base_url_env: ClassVar = ("LLAMACPP_API_BASE",)
     endpoints: ClassVar = frozenset({"chat", "completions", "embeddings", "models"})
+    absent: ClassVar = ABSENT
+    #: Only newer builds know the newer name.
+    renamed: ClassVar = {"max_completion_tokens": "max_tokens"}
+    reasoning_keys: ClassVar = ("reasoning_content",)
 
     def __init__(  # noqa: PLR0913 (each is one option of the engine, all are named)
         self,
@@ -60,33 +62,17 @@ class LlamaCpp(Provider):
         """Whether there is no server to talk to."""
         return not self.base_url and self.client is None and self.async_client is None
 
-    def normalise_base_url(self, url: str) -> str:
-        """Add the `/v1` and the scheme that people leave out."""
-        url = url.rstrip("/")
-        if not url:
-            return url
-        url = url if "://" in url else f"http://{url}"
-        return url if url.endswith("/v1") else f"{url}/v1"
-
-    def encode(self, call: Call) -> Wire:
-        """Chats are fitted to the dialect; the other endpoints are OpenAI's own."""
-        wire = super().encode(call)
-        if call.endpoint == _CHAT:
-            wire.body = encode_chat(call, parallel_tool_calls=self.parallel_tool_calls)
-            if call.model == DEMO and self.in_process:
-                wire.body = encode_rehearsal(wire.body)
-        return wire
-
-    def decode(self, call: Call, body: Json) -> Json:
-        """Chats are put straight; the other endpoints are OpenAI's own."""
-        return decode_chat(call, body) if call.endpoint == _CHAT else body
-
-    def decode_stream(self, call: Call) -> StreamDecoder | None:
-        """Chunks are put straight one by one."""
-        return ChatStream(call, self.decode_error)
+    def encode_chat(self, call: Call) -> Json:
+        """Fit the choice of a tool to the engine, and ask for several calls at once if the caller wants that."""
+        chat = super().encode_chat(call)
+        if chat.get("tools"):
+            encode_tool_choice(call, chat)
+            if self.parallel_tool_calls:
+                chat.setdefault("parallel_tool_calls", True)
+        return encode_rehearsal(chat) if call.model == DEMO and self.in_process else chat
 
     def decode_error(self, status: int, body: Any) -> Json:
-        """The engine counts tokens in its error object: they stay, and the code becomes OpenAI's."""
+        """The engine counts tokens in its error object: they stay."""
         error = super().decode_error(status, body)
         sent = body.get("error") if isinstance(body, dict) else None
         if isinstance(sent, dict) and sent.get("type") == _TOO_LONG:
