@@ -49,8 +49,8 @@ SOURCES = sorted(
 #: Each line may import from the lines above it, and from nothing beside or below it.
 LAYERS = (
     {"provider"},
-    {"assembly", "carry", "chunks", "codec", "framing", "hookspecs", "policy", "toolcalls"},
-    {"normalisation"},
+    {"assembly", "carry", "chunks", "codec", "dotenv", "framing", "hookspecs", "policy", "toolcalls"},
+    {"configlists", "normalisation"},
     {"compatible", "offers"},
     {"plugins"},
     {"hooks"},
@@ -72,6 +72,8 @@ LIGHT = {
     "chunks",
     "codec",
     "compatible",
+    "configlists",
+    "dotenv",
     "framing",
     "hookspecs",
     "normalisation",

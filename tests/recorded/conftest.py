@@ -1,6 +1,6 @@
 """Recorded traffic, served on loopback to the real clients; one table at the end says what became of each line.
 
-A test asks for one line by the name of its argument: `answer`, `carried`, `failure`, `asked`. That name is
+A test asks for one line by the name of its argument: `answer`, `carried`, `failure`, `asked`, `other`. That name is
 also its table. What a test skips is "left out", with the reason it gives.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ TITLES = {
     "carried": "answers sent back (carry)",
     "failure": "errors",
     "asked": "requests",
+    "other": "other endpoints",
 }
 TABLES = pytest.StashKey[dict[str, Table]]()
 
@@ -36,6 +38,10 @@ TABLES = pytest.StashKey[dict[str, Table]]()
 def _about(argument: str, exchange: traffic.Exchange) -> bool:
     """Whether a table is about this line."""
     match argument:
+        case "other":
+            return exchange.kind != exchange.family.kind
+        case _ if exchange.kind != exchange.family.kind:
+            return False
         case "answer":
             return not exchange.failed
         case "carried":
@@ -52,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for argument in set(TITLES) & set(metafunc.fixturenames):
-        exchanges = [exchange for exchange in traffic.judged() if _about(argument, exchange)]
+        exchanges = [exchange for exchange in [*traffic.judged(), *traffic.others()] if _about(argument, exchange)]
         if not exchanges:
             reason = f"{traffic.VARIABLE} does not name a folder of recordings"
             metafunc.parametrize(argument, [pytest.param(None, marks=pytest.mark.skip(reason=reason))], ids=["none"])
@@ -90,9 +96,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     terminalreporter.section("recorded traffic")
     lines = traffic.lines()
-    others = Counter(f"{line.file} {line.kind}" for line in lines if line.kind != line.family.kind)
+    judged = {exchange.id for exchange in [*traffic.judged(), *traffic.others()]}
+    others = Counter(f"{line.file} {line.kind}" for line in lines if line.id not in judged)
     terminalreporter.line(
-        f"{len(lines)} lines, {len(traffic.judged())} of them of a judged kind; the others: "
+        f"{len(lines)} lines, {len(judged)} of them of a judged kind; the others: "
         + ", ".join(f"{number} {name}" for name, number in sorted(others.items()))
     )
     for table in tables:
@@ -104,7 +111,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 @pytest.fixture(scope="session")
 def replay() -> Iterator[Any]:
     """The recordings' own server, with every judged line."""
-    with traffic.replay_server({exchange.id: exchange.line for exchange in traffic.judged()}) as server:
+    served = [*traffic.judged(), *traffic.others()]
+    with traffic.replay_server({exchange.id: exchange.line for exchange in served}) as server:
         yield server
 
 
@@ -115,25 +123,60 @@ def runner() -> Iterator[asyncio.Runner]:
         yield runner
 
 
-@pytest.fixture(scope="module")
-def roads(replay: Any, runner: asyncio.Runner) -> Iterator[dict[str, list[Road]]]:
-    """The ways to make a call, by provider. A call names its recording in the header `x-replay-id`."""
-    from dragoman.core import AsyncClient, Client
+class Roads:
+    """The ways to make a call, by family; made when first asked for. A call names its recording in a header."""
 
-    found: dict[str, list[Road]] = {}
-    clients: list[Any] = []
-    for family in traffic.FAMILIES:
-        options: dict[str, Any] = {"base_url": replay.url + family.suffix, "api_key": "test-key", "max_retries": 0}
-        options["default_provider"] = family.provider
-        client, async_client = Client(**options), AsyncClient(**options)
-        clients += [client, async_client]
-        found[family.provider] = [
+    def __init__(self, url: str, runner: asyncio.Runner) -> None:
+        self._url = url
+        self._runner = runner
+        self._found: dict[str, list[Road]] = {}
+        self._clients: list[Any] = []
+
+    def __getitem__(self, family: traffic.Family) -> list[Road]:
+        """Four roads: both clients, on the plain road and on the HTTP road. Skips if the plugin is not there."""
+        if reason := traffic.missing(family.provider or family.name):
+            pytest.skip(reason)
+        if family.name not in self._found:
+            self._found[family.name] = self._make(family)
+        return self._found[family.name]
+
+    def _make(self, family: traffic.Family) -> list[Road]:
+        from dragoman.core import AsyncClient, Client
+
+        client, async_client = (cls(**self._options(family)) for cls in (Client, AsyncClient))
+        self._clients += [client, async_client]
+        return [
             SyncRoad("Client", http=False, client=client),
             SyncRoad("Client, raw response", http=True, client=client),
-            AsyncRoad("AsyncClient", http=False, client=async_client, runner=runner),
-            AsyncRoad("AsyncClient, raw response", http=True, client=async_client, runner=runner),
+            AsyncRoad("AsyncClient", http=False, client=async_client, runner=self._runner),
+            AsyncRoad("AsyncClient, raw response", http=True, client=async_client, runner=self._runner),
         ]
+
+    def _options(self, family: traffic.Family) -> dict[str, Any]:
+        reach: dict[str, Any] = {"base_url": self._url + family.suffix, "api_key": "test-key"}
+        own = dict(family.options)
+        if family.name == traffic.COMPATIBLE or own:
+            return {"default_provider": "instance", "providers": [provider_of(family, reach | own)], "max_retries": 0}
+        return {"default_provider": family.provider or family.name, **reach, "max_retries": 0}
+
+    def close(self) -> None:
+        for client, async_client in zip(self._clients[::2], self._clients[1::2], strict=True):
+            client.close()
+            self._runner.run(async_client.close())
+
+
+def provider_of(family: traffic.Family, options: dict[str, Any]) -> Any:
+    """An instance of the family's provider, or of the class that stands behind all compatible ones."""
+    from dragoman import core
+
+    if family.name == traffic.COMPATIBLE:
+        return core.CompatibleProvider(name="instance", **options)
+    (entry,) = entry_points(group="dragoman.providers", name=family.provider or family.name)
+    return entry.load()(name="instance", **options)
+
+
+@pytest.fixture(scope="module")
+def roads(replay: Any, runner: asyncio.Runner) -> Iterator[Roads]:
+    found = Roads(replay.url, runner)
     yield found
-    for client, async_client in zip(clients[::2], clients[1::2], strict=True):
-        client.close()
-        runner.run(async_client.close())
+    found.close()

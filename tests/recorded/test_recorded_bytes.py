@@ -21,7 +21,7 @@ SAMPLE = 60
 
 def sample() -> list[Exchange]:
     """Requests spread over the files; a recording without one, or without a model, is no candidate."""
-    found = [x for x in traffic.judged() if x.family.provider == "openai" and (x.request_body or {}).get("model")]
+    found = [x for x in traffic.judged() if x.family.name == "openai" and (x.request_body or {}).get("model")]
     return found[:: max(1, len(found) // SAMPLE)]
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -181,3 +184,136 @@ def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+class Listener:
+    """A TCP server on loopback that answers each path with bytes, or with what a function does to the socket.
+
+    `asked` are the request lines and headers as they came. A path that is not among the `answers` gets a 404.
+    """
+
+    def __init__(self, answers: dict[str, Any], host: str = "127.0.0.1", port: int = 0) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family)
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    @staticmethod
+    def http(body: Any, status: int = 200, **headers: str) -> bytes:
+        """An answer as bytes: JSON, or text as it is."""
+        content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        return f"HTTP/1.1 {status} Scripted\r\nContent-Length: {len(content)}\r\n{lines}\r\n".encode() + content
+
+    @property
+    def paths(self) -> list[str]:
+        return [head.split()[1] for head in self.asked]
+
+    def close(self) -> None:
+        for connection in [self._socket, *self._open]:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        for thread in self._threads:
+            thread.join(10)
+            assert not thread.is_alive()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            self._open.append(connection)
+            self._threads.append(threading.Thread(target=self._serve, args=(connection,), daemon=True))
+            self._threads[-1].start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection, connection.makefile("rb") as head:
+            lines = [line.decode("latin-1") for line in takewhile(lambda line: line != b"\r\n", head)]
+            if not lines[0].startswith("GET "):
+                return
+            self.asked.append("".join(lines))
+            answer = self.answers.get(lines[0].split()[1])
+            if callable(answer):
+                answer(connection)
+            else:
+                connection.sendall(answer or self.http({"detail": "Not Found"}, 404))
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[..., Listener]]:
+    """Make a `Listener` of its answers by path."""
+    made: list[Listener] = []
+
+    def listen(answers: dict[str, Any] | None = None, **options: Any) -> Listener:
+        made.append(Listener(answers or {}, **options))
+        return made[-1]
+
+    listen.http = Listener.http  # type: ignore[attr-defined]  # so that tests need not import it
+    yield listen
+    for one in made:
+        one.close()
+
+
+def _models(*ids: str, owner: str) -> bytes:
+    data = [{"id": name, "object": "model", "created": 1, "owned_by": owner} for name in ids]
+    return Listener.http({"object": "list", "data": data})
+
+
+_OPEN_MODEL = {"id": "qwen3-4b", "object": "model", "type": "llm", "arch": "qwen3", "state": "not-loaded"}
+_UNEXPECTED = {"error": "Unexpected endpoint or method. (GET /)"}
+_NEEDS_TOKEN = "An LM Studio API token is required to make requests to this server, but none was provided"
+_SIGNED = {"Server": "llama.cpp"}
+_LOADING = {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}
+
+
+@pytest.fixture
+def products() -> dict[str, dict[str, Any]]:
+    """What each product answers to the paths that tell it apart, as its documentation says."""
+    http = Listener.http
+    loading = http(_LOADING, 503, **_SIGNED)
+    return {
+        "ollama": {
+            "/": http("Ollama is running"),
+            "/api/version": http({"version": "0.12.6"}),
+            "/v1/models": _models("nomic-embed-text:latest", "llama3.2:1b", owner="library"),
+        },
+        "lmstudio": {
+            # Every path answers 200 there.
+            **dict.fromkeys(["/", "/version", "/health", "/props", "/health/liveliness"], http(_UNEXPECTED)),
+            "/api/v0/models": http({"object": "list", "data": [_OPEN_MODEL]}),
+            "/v1/models": _models("qwen3-4b", owner="organization_owner"),
+        },
+        "lmstudio locked": {
+            "/v1/models": http({"error": {"message": _NEEDS_TOKEN, "code": "invalid_api_key"}}, 401),
+        },
+        "vllm": {
+            "/version": http({"version": "0.11.0"}),
+            "/v1/models": _models("Qwen/Qwen3-0.6B", owner="vllm"),
+        },
+        "vllm locked": {
+            "/version": http({"version": "0.11.0"}),
+            "/v1/models": http({"error": "Unauthorized"}, 401),
+        },
+        "llamacpp": {
+            "/": http("<html>", **_SIGNED),
+            "/health": http({"status": "ok"}, **_SIGNED),
+            "/props": http({"default_generation_settings": {}, "build_info": "b8681-e1"}, **_SIGNED),
+            "/v1/models": _models("demo", owner="llamacpp").replace(b"\r\n\r\n", b"\r\nServer: llama.cpp\r\n\r\n", 1),
+        },
+        "llamacpp loading": dict.fromkeys(["/", "/health", "/props", "/v1/models"], loading),
+        "litellm": {
+            "/": http("<html>"),
+            "/health/liveliness": http("I'm alive!".join('""')),
+            "/health/readiness": http({"status": "healthy", "litellm_version": "1.109.0"}),
+            "/v1/models": _models("gpt-4o", "claude", owner="openai"),
+        },
+        "unknown": {"/v1/models": _models("some/model", owner="sglang")},
+        "web": {"/": http("<html>hello"), "/v1/models": http("<html>404", 404)},
+    }

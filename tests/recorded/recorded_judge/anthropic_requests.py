@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Callable
 from typing import Any
+
+from recorded_judge.inverse import NotExpressible, without
 
 Json = dict[str, Any]
 #: Makes the message that a client holds after an answer with these blocks; the flag: the answer was a pause.
 Hold = Callable[[list[Json], bool], Json]
-
-
-class NotExpressible(Exception):  # noqa: N818 (it is no error: there is no such OpenAI request)
-    """No OpenAI request means this one."""
 
 
 def chat_request(body: Json, hold: Hold) -> Json:
@@ -224,7 +221,7 @@ def canonical(body: Json) -> Json:
     the documentation gives the same as the default: `stream`, `is_error`, `strict` and `disable_parallel_tool_use`
     false, `temperature` 1, an empty `description`, no tools, `cache_control` null.
     """
-    found: Json = _without(_without(_without(body, "stream", False), "temperature", 1), "tools", [])
+    found: Json = without(without(without(body, "stream", False), "temperature", 1), "tools", [])
     for key in ("system", "messages"):
         if key in found:
             found[key] = _canonical_blocks(found[key]) if key == "system" else _turns(found[key])
@@ -233,7 +230,7 @@ def canonical(body: Json) -> Json:
     if "tools" in found:
         found["tools"] = [_canonical_tool(tool) for tool in found["tools"]]
     if "tool_choice" in found:
-        found["tool_choice"] = _without(found["tool_choice"], "disable_parallel_tool_use", False)
+        found["tool_choice"] = without(found["tool_choice"], "disable_parallel_tool_use", False)
     return found
 
 
@@ -258,22 +255,14 @@ def _canonical_blocks(content: Any) -> list[Json]:
 
 
 def _canonical_block(block: Json) -> Json:
-    block = _without(block, "cache_control", None)
+    block = without(block, "cache_control", None)
     if block["type"] != "tool_result":
         return block
-    return {**_without(block, "is_error", False), "content": _canonical_blocks(block.get("content") or "")}
+    return {**without(block, "is_error", False), "content": _canonical_blocks(block.get("content") or "")}
 
 
 def _canonical_tool(tool: Json) -> Json:
-    return _without(_without(_without(tool, "description", ""), "strict", False), "cache_control", None)
-
-
-def _without(holder: Json, key: str, default: object) -> Json:
-    """The object without a key that has its default value; 0 is not false here, 1.0 is 1."""
-    value = holder.get(key, holder)
-    if value == default and isinstance(value, bool) == isinstance(default, bool):
-        return {name: other for name, other in holder.items() if name != key}
-    return dict(holder)
+    return without(without(without(tool, "description", ""), "strict", False), "cache_control", None)
 
 
 def ordered(body: Json) -> list[Any]:
@@ -285,18 +274,6 @@ def ordered(body: Json) -> list[Any]:
 
 
 # Reading the recording.
-
-_CUT = re.compile(r"<CUT \d+ base64 chars sha256=\w+>")
-
-
-def with_media(body: Json) -> Json:
-    """The request with real base64 where the recording has only a mark: media over 64 KB were cut out."""
-
-    def fill(mark: re.Match[str]) -> str:
-        return base64.b64encode(mark[0].encode()).decode()
-
-    found: Json = json.loads(_CUT.sub(fill, json.dumps(body)))
-    return found
 
 
 def orphans(body: Json) -> set[str]:

@@ -7,6 +7,10 @@ from typing import Any
 
 Json = dict[str, Any]
 
+#: In place of a fact that the recording does not settle: anything will do, or any text but an empty one.
+ANYTHING = "<anything>"
+SOME_TEXT = "<some text>"
+
 
 @dataclass
 class ToolCall:
@@ -34,14 +38,18 @@ class Answer:
 
 @dataclass
 class Outcome:
-    """A whole answer. `error`: how the stream broke off, if it did; then the rest is what came before."""
+    """A whole answer. `error`: how the stream broke off, if it did; then the rest is what came before.
+
+    In `usage`, ANYTHING stands for a number that is not judged; `service_tier` and `created` are not judged if None.
+    """
 
     id: str | None
     model: str | None
     answers: dict[int, Answer]
-    usage: dict[str, int] | None
+    usage: dict[str, Any] | str | None
     service_tier: str | None = None
     error: str | None = None
+    created: int | None = None
 
 
 def usage_numbers(usage: Json | None) -> dict[str, int] | None:
@@ -65,8 +73,9 @@ def differences(want: Outcome, got: Outcome) -> list[str]:
     found = _compare("id", want.id, got.id) + _compare("model", want.model, got.model)
     found += _compare("usage", want.usage, got.usage) + _compare("error", want.error, got.error)
     found += _compare("choices", sorted(want.answers), sorted(got.answers))
-    if want.service_tier is not None:
-        found += _compare("service_tier", want.service_tier, got.service_tier)
+    for name in ("service_tier", "created"):
+        if getattr(want, name) is not None:
+            found += _compare(name, getattr(want, name), getattr(got, name))
     for index in sorted(set(want.answers) & set(got.answers)):
         mine, theirs = want.answers[index], got.answers[index]
         for name in ("text", "refusal", "reasoning", "finish", "annotations", "other"):
@@ -94,6 +103,10 @@ def _compare(what: str, want: object, got: object) -> list[str]:
 
 
 def _same(want: object, got: object) -> bool:
+    if want == ANYTHING:
+        return True
+    if want == SOME_TEXT:
+        return isinstance(got, str) and bool(got.strip())
     # 1 == 1.0 == True in Python, and an int that became a float is a loss on the wire.
     if type(want) is not type(got):
         return False

@@ -34,7 +34,14 @@ def outcome_of_body(body: Json) -> Outcome:
             annotations=message.get("annotations") or [],
             other={key: message[key] for key in ("function_call", "audio") if message.get(key)},
         )
-    return Outcome(body["id"], body["model"], answers, usage_numbers(body.get("usage")), body.get("service_tier"))
+    return Outcome(
+        id=body["id"],
+        model=body["model"],
+        answers=answers,
+        usage=usage_numbers(body.get("usage")),
+        service_tier=body.get("service_tier"),
+        created=body.get("created"),
+    )
 
 
 def _call(call: Json) -> ToolCall:
@@ -66,7 +73,15 @@ def outcome_of_chunks(chunks: list[Json], error: Exception | None) -> Outcome:
             call.value = value_of(call.arguments)
     named = [chunk for chunk in chunks if chunk.get("id")] or [{}]
     kind = None if error is None else type(error).__name__
-    return Outcome(named[0].get("id"), named[0].get("model"), answers, usage_numbers(usage), tier, kind)
+    return Outcome(
+        id=named[0].get("id"),
+        model=named[0].get("model"),
+        answers=answers,
+        usage=usage_numbers(usage),
+        service_tier=tier,
+        error=kind,
+        created=named[0].get("created"),
+    )
 
 
 def _plus(text: str | None, more: str | None) -> str | None:
@@ -83,6 +98,11 @@ def _extend(calls: list[ToolCall], part: Json) -> None:
 def faults_of_body(body: Json) -> list[str]:
     """Why the SDK's own type refuses an answer; empty if it does not."""
     return _refused(ChatCompletion, body)
+
+
+def faults_of_chunk(chunk: Json) -> list[str]:
+    """Why the SDK's own type refuses a chunk."""
+    return _refused(ChatCompletionChunk, chunk)
 
 
 def _refused(cls: type[pydantic.BaseModel], data: Json) -> list[str]:

@@ -8,48 +8,77 @@ import os
 import sys
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 VARIABLE = "DRAGOMAN_RECORDINGS"
+#: The provider that is an instance of the base class, and no plugin's.
+COMPATIBLE = "compatible"
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Family:
-    """One wire format, the recordings that speak it, and the provider that shall read them.
+    """One provider, the recordings that it shall read, and their wire format.
 
-    `suffix` is what the provider's base URL has below the host; `path` where its requests arrive.
+    `wire` names the reader of the answers: "openai" is passed on as it is, "compatible" is the same with an
+    accent. `suffix` is what the provider's base URL has below the host. `native`: of a file with two wire
+    formats, the lines of Ollama's own one (True) or the others (False). `options` are the provider's own.
     """
 
-    provider: str
-    kind: str
+    name: str
+    wire: str
     files: tuple[str, ...]
     suffix: str
-    path: str
     model: str
-    plain_body: bool = False
+    provider: str = ""
+    kind: str = "chat"
+    native: bool | None = None
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def plain_body(self) -> bool:
+        """Whether answers and requests are OpenAI's own and stay as they are."""
+        return self.wire == "openai"
+
+    @property
+    def accented(self) -> bool:
+        """Whether answers are chats that are put straight, and not rebuilt from another format."""
+        return self.wire in {"compatible", "mistral", "ollama"}
 
 
-#: Another provider is one more row here (and a reader of its answers, unless they are OpenAI's own shape).
+_OTHERS = (
+    "azure_ai cerebras deepseek fireworks gpustack groq openrouter other_compatible perplexity xai fixtures_alibaba "
+    "fixtures_cerebras fixtures_deepseek fixtures_groq fixtures_moonshotai fixtures_openai_compatible "
+    "fixtures_openrouter fixtures_perplexity fixtures_xai"
+)
+_OPENAI = ("openai.jsonl", "azure_openai.jsonl", "fixtures_openai.jsonl", "fixtures_azure_openai.jsonl")
+_OLLAMA = ("ollama.jsonl", "fixtures_ollama.jsonl")
+
+#: Another provider is one more row here (and a reader of its answers, unless it speaks one of these wires).
 FAMILIES = (
     Family(
         "anthropic",
-        "messages",
+        "anthropic",
         ("anthropic*.jsonl", "fixtures_anthropic.jsonl"),
         "",
-        "/v1/messages",
         "claude-sonnet-4-6",
+        kind="messages",
     ),
-    Family(
-        "openai",
-        "chat",
-        ("openai.jsonl", "azure_openai.jsonl", "fixtures_openai.jsonl", "fixtures_azure_openai.jsonl"),
-        "/v1",
-        "/v1/chat/completions",
-        "gpt-4o",
-        plain_body=True,
-    ),
+    Family("openai", "openai", _OPENAI, "/v1", "gpt-4o"),
+    Family("mistralai", "mistral", ("mistral.jsonl", "fixtures_mistral.jsonl"), "", "mistral-small-latest"),
+    Family("together", "compatible", ("together.jsonl",), "/v1", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+    Family("huggingface", "compatible", ("huggingface.jsonl",), "/v1", "meta-llama/Llama-3.3-70B-Instruct"),
+    Family("ollama", "ollama", _OLLAMA, "", "qwen3:8b", native=True),
+    Family("ollama /v1", "compatible", _OLLAMA, "/v1", "qwen3:8b", provider="ollama", native=False),
+    Family("lmstudio", "compatible", ("lmstudio.jsonl",), "/v1", "qwen3-8b"),
+    Family("vllm", "compatible", ("vllm.jsonl",), "/v1", "Qwen/Qwen3-8B"),
+    Family("litellm", "compatible", ("litellm.jsonl",), "/v1", "gpt-4o"),
+    Family("llamacpp", "compatible", ("llamacpp.jsonl",), "/v1", "qwen3-8b"),
+    # Nobody wrote a plugin for these: the base class alone must do.
+    Family(COMPATIBLE, "compatible", tuple(f"{name}.jsonl" for name in _OTHERS.split()), "/v1", "some-model"),
 )
 
 
@@ -81,7 +110,7 @@ class Exchange:
     @property
     def failed(self) -> bool:
         """Whether the provider refused: by its status, or by an error in place of the answer (gateways do that)."""
-        return self.status >= 400 or (
+        return self.status >= HTTPStatus.BAD_REQUEST or (
             isinstance(self.body, dict) and bool(self.body.get("error")) and "id" not in self.body
         )
 
@@ -104,6 +133,8 @@ class Exchange:
 
     def events(self) -> list[Json]:
         """The JSON objects of the stream, in order."""
+        if self.family.native:
+            return [json.loads(line) for line in (self.sse or "").splitlines() if line.strip()]
         return [json.loads(data) for data in sse_data(self.sse or "") if data.startswith("{")]
 
 
@@ -126,20 +157,29 @@ def lines() -> tuple[Exchange, ...]:
     root = folder()
     if root is None:
         return ()
-    return tuple(
+    found = (
         _read(json.loads(line), path.stem, family)
         for family in FAMILIES
         for pattern in family.files
         for path in sorted(root.glob(pattern))
         for line in path.read_text(encoding="utf-8").splitlines()
     )
+    return tuple(one for one in found if one.family.native in {None, is_native(one)})
+
+
+def is_native(exchange: Exchange) -> bool:
+    """Whether a line of Ollama's is in its own wire format; of a fixture only the answer tells."""
+    if exchange.request is not None:
+        return bool(exchange.request["path"].startswith("/api/"))
+    body = exchange.body if isinstance(exchange.body, dict) else {}
+    return "ndjson" in exchange.line["tags"] or not {"choices", "data"} & body.keys()
 
 
 def _read(line: Json, file: str, family: Family) -> Exchange:
     response = line["response"]
     return Exchange(
         id=line["id"],
-        file=file,
+        file=f"{file} (native)" if family.native else file,
         family=family,
         kind=line["kind"],
         request=line.get("request"),
@@ -154,6 +194,22 @@ def _read(line: Json, file: str, family: Family) -> Exchange:
 def judged() -> list[Exchange]:
     """The lines of the kinds that are judged."""
     return [line for line in lines() if line.kind == line.family.kind]
+
+
+def others() -> list[Exchange]:
+    """The lines of the other endpoints that are judged: vectors, lists of models, old completions."""
+    return [line for line in lines() if line.family.accented and line.kind in {"embeddings", "models", "completions"}]
+
+
+@cache
+def missing(provider: str) -> str | None:
+    """Why a provider cannot be tried; None if it can."""
+    if provider == COMPATIBLE:
+        import dragoman.core
+
+        return None if hasattr(dragoman.core, "CompatibleProvider") else "dragoman.core has no CompatibleProvider"
+    found = entry_points(group="dragoman.providers", name=provider)
+    return None if found else f"the plugin {provider} is not installed"
 
 
 def replay_server(exchanges: Json) -> Any:

@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
     from dragoman.core.compatible import CompatibleProvider
+    from dragoman.core.configlists import (
+        config_list_from_dotenv,
+        config_list_from_json,
+        config_list_from_models,
+        filter_config,
+    )
     from dragoman.core.direct import async_http_sender, http_sender
     from dragoman.core.doors import async_http_client, http_client
     from dragoman.core.errors import (
@@ -45,6 +51,12 @@ _HOME = {
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),
     "compatible": ("CompatibleProvider",),
+    "configlists": (
+        "config_list_from_dotenv",
+        "config_list_from_json",
+        "config_list_from_models",
+        "filter_config",
+    ),
     "direct": ("async_http_sender", "http_sender"),
     "doors": ("async_http_client", "http_client"),
     "errors": (
@@ -106,6 +118,10 @@ __all__ = [
     "async_http_client",
     "async_http_sender",
     "async_sdk_sender",
+    "config_list_from_dotenv",
+    "config_list_from_json",
+    "config_list_from_models",
+    "filter_config",
     "function_sender",
     "hookimpl",
     "http_client",

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 #: Each command is the object `command` of the module of its name; the help of the program needs only this.
 COMMANDS = {
     "chat": "Talk to a model, once or in a conversation.",
+    "check": "Find out what a model can do by asking it, within a stated cost.",
     "completion": "Print the script that completes dragoman's commands in a shell.",
     "demo": "Rehearse a conversation with a tool through two providers; no key, no network.",
+    "doctor": "Find model servers on this machine, keys and plugins, and say what is missing.",
     "models": "List the models that the installed providers offer.",
     "plugins": "List what is installed, what is broken and why, and which keys are found.",
 }
@@ -96,9 +98,10 @@ class Program(click.Group):
     def _main(self, args: Sequence[str] | None, extra: Any) -> int:
         _show_own_warnings()
         try:
-            from dragoman.core.cli.dotenv import load_dotenv
+            from dragoman.core.dotenv import load_dotenv
 
-            load_dotenv()
+            for problem in load_dotenv():
+                click.echo(f"dragoman: warning: {problem}", err=True)
             code = super().main(args, standalone_mode=False, **extra)
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (the one place where errors become words)
             from dragoman.core.cli.failures import report

@@ -70,7 +70,7 @@ def command(  # noqa: PLR0913, PLR0917 (one argument for each option, which clic
     from dragoman.core.cli.terminal import View
 
     conversation = Conversation(
-        client=_client(model, base_url, on_unsupported),
+        client=make_client(model, base_url, on_unsupported),
         params={"model": model, **_sorted_out(params)},
         view=View(),
         tools={tool.name: tool for tool in functions},
@@ -148,7 +148,8 @@ def _is_known(name: str) -> bool:
     return True
 
 
-def _client(model: str, base_url: str | None, on_unsupported: str) -> Any:
+def make_client(model: str, base_url: str | None, on_unsupported: str) -> Any:
+    """Make the client that reaches a model; an address is that of the provider which the model's name begins with."""
     from dragoman.core.client import Client
     from dragoman.core.plugins import plugins
 

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from dragoman.core.cli.dotenv import load_dotenv, parse_dotenv
+from dragoman.core.dotenv import load_dotenv, parse_dotenv
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -51,14 +56,17 @@ def test_what_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [os.environ[f"DOTENV_{name}"] for name in ("NEW", "OLD", "EMPTY")] == ["1", "old", ""]
 
 
-def test_a_file_that_is_no_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_no_text() -> None:
     Path(".env").write_bytes(b"A=\xff\xfe")
-    load_dotenv()
-    assert capsys.readouterr().err == "dragoman: warning: .env cannot be read: UnicodeDecodeError\n"
+    assert load_dotenv() == [".env cannot be read: UnicodeDecodeError"]
 
 
-def test_no_file(capsys: pytest.CaptureFixture[str]) -> None:
-    load_dotenv()
+def test_a_line_that_says_nothing_is_named_by_its_number() -> None:
+    Path(".env").write_text("A=1\nsk-secret\n", "utf-8")
+    assert load_dotenv() == ["line 2 of .env is not NAME=value; it is left out"]
+
+
+def test_no_file() -> None:
+    assert load_dotenv() == []
     Path(".env").mkdir()
-    load_dotenv()
-    assert capsys.readouterr() == ("", "")
+    assert load_dotenv() == []

@@ -1,4 +1,4 @@
-r"""The file `.env` of the current folder: keys for the command line, without exporting them everywhere.
+r"""The file `.env` of the current folder: keys, without exporting them everywhere.
 
 One `NAME=value` per line, an `export` before it or not. In single quotes a value is taken as it is, in double
 quotes `\n`, `\t`, `\"` and `\\` mean what they mean in C; a bare value ends at a `#` that follows a space.
@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-
-import click
 
 _LINE = re.compile(
     r"""\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)\s*=\s*
@@ -38,19 +36,23 @@ def parse_dotenv(text: str) -> tuple[dict[str, str], list[int]]:
     return values, unreadable
 
 
-def load_dotenv() -> None:
-    """Set what `.env` names and the environment does not; what cannot be read is reported by its line number."""
-    path = Path(".env")
-    if not path.is_file():
-        return
+def read_dotenv(path: Path) -> tuple[dict[str, str], list[str]]:
+    """Read a file; return the names with their values, and what could not be read, in words."""
     try:
         values, unreadable = parse_dotenv(path.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        click.echo(f"dragoman: warning: .env cannot be read: {type(error).__name__}", err=True)
-        return
-    for number in unreadable:
-        # The line itself may hold a key.
-        click.echo(f"dragoman: warning: line {number} of .env is not NAME=value; it is left out", err=True)
+        return {}, [f"{path} cannot be read: {type(error).__name__}"]
+    # The line itself may hold a key.
+    return values, [f"line {number} of {path} is not NAME=value; it is left out" for number in unreadable]
+
+
+def load_dotenv() -> list[str]:
+    """Set what `.env` names and the environment does not; return what could not be read, in words."""
+    path = Path(".env")
+    if not path.is_file():
+        return []
+    values, problems = read_dotenv(path)
     for name, value in values.items():
         if "\0" not in value:
             os.environ.setdefault(name, value)
+    return problems
