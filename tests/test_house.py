@@ -49,7 +49,7 @@ SOURCES = sorted(
 #: Each line may import from the lines above it, and from nothing beside or below it.
 LAYERS = (
     {"provider"},
-    {"assembly", "carry", "chunks", "codec", "dotenv", "framing", "hookspecs", "policy", "toolcalls"},
+    {"assembly", "attempt", "carry", "chunks", "codec", "dotenv", "framing", "hookspecs", "policy", "toolcalls", "usage"},
     {"configlists", "normalisation"},
     {"compatible", "offers"},
     {"plugins"},
@@ -58,10 +58,14 @@ LAYERS = (
     {"failures"},
     {"replies"},
     {"exchange"},
-    {"arguments", "dispatch", "functions", "senders"},
+    {"arguments", "functions", "senders"},
+    {"entries"},
+    {"fallback"},
+    {"dispatch"},
     {"direct", "driver"},
     {"transport"},
     {"answers", "counting", "doors"},
+    {"mixin"},
     {"client"},
     {"cli"},
 )
@@ -83,8 +87,9 @@ LIGHT = {
     "hooks",
     "routing",
     "toolcalls",
+    "usage",
 }
-OPENAI = {"answers", "arguments", "client", "errors", "senders", "transport"}
+OPENAI = {"answers", "arguments", "client", "errors", "fallback", "mixin", "senders", "transport"}
 HTTPX = {"senders", "transport"}
 VENDOR_SDKS = {"anthropic", "litellm", "lmstudio", "mistralai", "ollama", "together", "vllm", "xllamacpp"}
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dragoman.core.direct import async_http_sender, http_sender
     from dragoman.core.doors import async_http_client, http_client
     from dragoman.core.errors import (
+        ConfigError,
         DragomanError,
         InvalidRequest,
         MissingKey,
@@ -60,6 +61,7 @@ _HOME = {
     "direct": ("async_http_sender", "http_sender"),
     "doors": ("async_http_client", "http_client"),
     "errors": (
+        "ConfigError",
         "DragomanError",
         "InvalidRequest",
         "MissingKey",
@@ -97,6 +99,7 @@ __all__ = [
     "Chunks",
     "Client",
     "CompatibleProvider",
+    "ConfigError",
     "DragomanError",
     "DragomanWarning",
     "Event",

@@ -91,3 +91,15 @@ def cut(call: Call, completion: Json) -> list[Json]:
     if completion.get("usage"):
         chunks.append({**head, "choices": [], "usage": completion["usage"]})
     return chunks
+
+
+def says_something(choice: Json) -> bool:
+    """Whether a piece of a choice is more than its role."""
+    return any(value for key, value in (choice.get("delta") or {}).items() if key != "role")
+
+
+def with_report(choice: Json, key: str, report: Json) -> Json:
+    """Put the ledger's report into a choice's message or delta."""
+    message = choice.get(key) or {}
+    extra = {**(message.get("extra_content") or {}), "dragoman": report}
+    return {**choice, key: {**message, "extra_content": extra}}

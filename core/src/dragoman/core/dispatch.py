@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote, unquote
 
+from dragoman.core.attempt import Attempt
 from dragoman.core.errors import DragomanError, InvalidRequest, status_error
 from dragoman.core.exchange import CHAT, Exchange
+from dragoman.core.fallback import Attempts, ConfigList
 from dragoman.core.hooks import Hooks
 from dragoman.core.plugins import plugins
 from dragoman.core.provider import Call, Json, OnUnsupported, Provider, Timeout
@@ -17,6 +20,8 @@ from dragoman.core.routing import Router
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from dragoman.core.entries import Entry
 
 _POLICIES = get_args(OnUnsupported)
 #: Listing asks many providers at once; one that hangs must not hold up the rest.
@@ -59,28 +64,58 @@ class Dispatcher:
 
     router: Router
     hooks: Hooks
+    config: ConfigList | None = None
 
     def exchange(self, ask: Ask, options: CallOptions) -> Exchange:
         """Make the exchange that answers `ask`, whose request becomes the exchange's own."""
-        request, endpoint = ask.request, ask.endpoint
+        request, chat = ask.request, ask.endpoint == CHAT and ask.method == "POST"
         extra_body = _object(request.pop("extra_body", None), "extra_body")
         # A foreign client has merged the caller's extra_body into the request.
         control = {
             **_object(request.pop("dragoman", None), "dragoman"),
             **_object(extra_body.pop("dragoman", None), "dragoman"),
         }
+        options = replace(options, on_unsupported=_policy(control, options.on_unsupported))
         model = request.get("model")
+        entries = self.config.named(model) if self.config is not None and chat else []
+        if entries:
+            attempts = Attempts(entries, lambda entry: self._entry_attempt(entry, ask, options, extra_body))
+            first = attempts.next(None)
+            assert first is not None  # noqa: S101 (without an attempt it raises)
+            return Exchange(first, self.hooks, following=attempts.next)
         if isinstance(model, str) and model:
             provider, request["model"] = self.router.route(model)
-        elif endpoint == CHAT and ask.method == "POST":
+        elif chat:
             msg = "model must be a name such as 'anthropic/claude-sonnet-4-5'"
             raise InvalidRequest(msg)
         else:
-            provider, endpoint = self._by_path(endpoint)
-        call = self._call(provider, replace(ask, endpoint=endpoint), options)
+            provider, endpoint = self._by_path(ask.endpoint)
+            ask = replace(ask, endpoint=endpoint)
+        call = self._call(provider, ask, options)
         call.extra_body = extra_body
-        call.on_unsupported = _policy(control, call.on_unsupported)
-        return Exchange(provider, call, self.hooks, ask.content, ask.content_type)
+        return Exchange(Attempt(provider, call), self.hooks, ask.content, ask.content_type)
+
+    def _entry_attempt(self, entry: Entry, ask: Ask, options: CallOptions, extra_body: Json) -> Attempt:
+        """What the caller says comes before what the entry says, but for the provider and its key."""
+        assert self.config is not None  # noqa: S101 (the entry is one of its)
+        provider, model = self.config.provider(entry)
+        # Hooks may change a request: the next attempt begins with what was asked.
+        request = copy.deepcopy({**entry.params, **ask.request, "model": model})
+        options = replace(
+            options,
+            api_key=None,
+            timeout=options.timeout if entry.timeout is None else entry.timeout,
+            max_retries=options.max_retries if entry.max_retries is None else entry.max_retries,
+            headers={**entry.headers, **options.headers},
+            query={**entry.query, **options.query},
+        )
+        call = self._call(provider, replace(ask, request=request), options)
+        call.extra_body = copy.deepcopy({**entry.extra_body, **extra_body})
+        call.price = entry.price
+        streams_usage = call.stream and not (request.get("stream_options") or {}).get("include_usage")
+        if streams_usage:
+            request["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}
+        return Attempt(provider, call, self.config.pace(entry), hide_usage=streams_usage)
 
     def model_lists(self, options: CallOptions) -> tuple[dict[str, Exchange], dict[str, str]]:
         """Make one exchange per provider that lists its models, and say why others cannot.
@@ -98,7 +133,7 @@ class Dispatcher:
             own = options if name == self.router.default_provider else CallOptions()
             own = replace(own, timeout=_LISTING_TIMEOUT, max_retries=0)
             call = self._call(provider, Ask({}, "models", "GET"), own)
-            exchanges[name] = Exchange(provider, call, self.hooks)
+            exchanges[name] = Exchange(Attempt(provider, call), self.hooks)
         return exchanges, problems
 
     def merge_models(self, answers: Mapping[str, Json | BaseException], problems: Mapping[str, str]) -> Json:
@@ -164,11 +199,13 @@ def make_dispatcher(
     default_options: Mapping[str, Any] | None = None,
     providers: Iterable[Provider] = (),
     aliases: Mapping[str, str] | None = None,
+    config_list: Any = None,
 ) -> Dispatcher:
     """Make a dispatcher over the plugins of this process; this is when hook plugins are loaded."""
     installed = plugins()
     router = Router(installed, default_provider, dict(default_options or {}), tuple(providers), dict(aliases or {}))
-    return Dispatcher(router, Hooks(installed.hooks))
+    config = ConfigList(config_list, router) if config_list is not None else None
+    return Dispatcher(router, Hooks(installed.hooks), config)
 
 
 def check_policy(policy: str) -> OnUnsupported:

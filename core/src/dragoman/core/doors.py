@@ -13,7 +13,7 @@ from dragoman.core.errors import httpx
 from dragoman.core.transport import AsyncTransport, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dragoman.core.provider import OnUnsupported, Provider
 
@@ -33,11 +33,12 @@ class _AsyncDoorClient(_Copyable, httpx.AsyncClient):  # type: ignore[misc]  # a
     pass
 
 
-def http_client(
+def http_client(  # noqa: PLR0913 (each is one option, all are named)
     *,
     default_provider: str = "openai",
     providers: Iterable[Provider] = (),
     aliases: Mapping[str, str] | None = None,
+    config_list: Sequence[Mapping[str, Any]] | None = None,
     on_unsupported: OnUnsupported = "raise",
     max_retries: int | None = None,
 ) -> Any:
@@ -47,21 +48,26 @@ def http_client(
     openai 2. The outer client's own key and address are not used: models with a provider's prefix go to that
     provider with its own key, the others to `default_provider`.
     """
-    dispatcher = make_dispatcher(default_provider=default_provider, providers=providers, aliases=aliases)
+    dispatcher = make_dispatcher(
+        default_provider=default_provider, providers=providers, aliases=aliases, config_list=config_list
+    )
     options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))
     return door(Transport(dispatcher, options))
 
 
-def async_http_client(
+def async_http_client(  # noqa: PLR0913 (as above)
     *,
     default_provider: str = "openai",
     providers: Iterable[Provider] = (),
     aliases: Mapping[str, str] | None = None,
+    config_list: Sequence[Mapping[str, Any]] | None = None,
     on_unsupported: OnUnsupported = "raise",
     max_retries: int | None = None,
 ) -> Any:
     """Make an HTTP client for `openai.AsyncOpenAI(http_client=…)`; see `http_client`."""
-    dispatcher = make_dispatcher(default_provider=default_provider, providers=providers, aliases=aliases)
+    dispatcher = make_dispatcher(
+        default_provider=default_provider, providers=providers, aliases=aliases, config_list=config_list
+    )
     options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))
     return async_door(AsyncTransport(dispatcher, options))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -96,32 +98,65 @@ class Driver:
             sender.close()
 
     def _send(self, exchange: Exchange) -> Reply | None:
+        if exchange.wait:
+            time.sleep(exchange.wait)
         wire = exchange.open()
         return self._pool.get(exchange.provider).send(exchange.call, wire) if wire is not None else None
 
     def fetch(self, exchange: Exchange) -> Json:
         """Run an exchange that is answered whole."""
-        try:
-            return exchange.answer(self._send(exchange))
-        except BaseException as exception:  # noqa: BLE001 (raised again, as what it means)
-            failure = exchange.failed(exception)
-            raise failure from failure.__cause__
+        while True:
+            try:
+                return exchange.answer(self._send(exchange))
+            except BaseException as exception:  # noqa: BLE001 (raised again, as what it means)
+                failure = exchange.failed(exception)
+                if not exchange.fall_back(failure):
+                    raise failure from failure.__cause__
 
     def stream(self, exchange: Exchange, step: Step[_T]) -> Pieces[_T]:
-        """Open an exchange that is answered piece by piece; failing to open raises here, not at the first item."""
-        reply = None
-        try:
-            reply = self._send(exchange)
-            exchange.begin(reply)
-        except BaseException as exception:  # noqa: BLE001 (as above)
-            if reply is not None:
-                reply.close()
-            failure = exchange.failed(exception)
-            raise failure from failure.__cause__
-        items = _items(exchange, reply, step)
-        # The None that opens the generator.
-        next(items)
-        return Pieces(items, reply.close if reply is not None else items.close)
+        """Open an exchange that is answered piece by piece; failing to open raises here, not at the first item.
+
+        `step` is the exchange's own. Where other providers may step in, the first words are awaited here too.
+        """
+        while True:
+            reply = None
+            try:
+                reply = self._send(exchange)
+                exchange.begin(reply)
+                items = _items(exchange, reply, step)
+                # The None that opens the generator.
+                next(items)
+                if exchange.following is not None:
+                    items = _resumed(_first_words(exchange, items), items)
+                    next(items)
+            except BaseException as exception:  # noqa: BLE001 (as above)
+                if reply is not None:
+                    reply.close()
+                failure = exchange.failed(exception)
+                if not exchange.fall_back(failure):
+                    raise failure from failure.__cause__
+            else:
+                return Pieces(items, reply.close if reply is not None else items.close)
+
+
+def _first_words(exchange: Exchange, items: Generator[_T, None, None]) -> list[_T]:
+    """Take what comes before the answer's first words, and these."""
+    taken = []
+    for item in items:
+        taken.append(item)
+        if exchange.spoken:
+            break
+    return taken
+
+
+def _resumed(taken: list[_T], items: Generator[_T, None, None]) -> Generator[Any, None, None]:
+    """Give what was taken, and then the rest."""
+    try:
+        yield None
+        yield from taken
+        yield from items
+    finally:
+        items.close()
 
 
 def _items(exchange: Exchange, reply: Reply | None, step: Step[_T]) -> Generator[Any, None, None]:
@@ -159,30 +194,60 @@ class AsyncDriver:
             await sender.close()
 
     async def _send(self, exchange: Exchange) -> AsyncReply | None:
+        if exchange.wait:
+            await asyncio.sleep(exchange.wait)
         wire = exchange.open()
         return await self._pool.get(exchange.provider).send(exchange.call, wire) if wire is not None else None
 
     async def fetch(self, exchange: Exchange) -> Json:
         """Run an exchange that is answered whole."""
-        try:
-            return exchange.answer(await self._send(exchange))
-        except BaseException as exception:  # noqa: BLE001 (raised again, as what it means)
-            failure = exchange.failed(exception)
-            raise failure from failure.__cause__
+        while True:
+            try:
+                return exchange.answer(await self._send(exchange))
+            except BaseException as exception:  # noqa: BLE001 (raised again, as what it means)
+                failure = exchange.failed(exception)
+                if not exchange.fall_back(failure):
+                    raise failure from failure.__cause__
 
     async def stream(self, exchange: Exchange, step: Step[_T]) -> AsyncPieces[_T]:
-        """Open an exchange that is answered piece by piece; failing to open raises here, not at the first item."""
-        reply = None
-        try:
-            reply = await self._send(exchange)
-            exchange.begin(reply)
-        except BaseException as exception:  # noqa: BLE001 (as above)
-            await _aclose(reply)
-            failure = exchange.failed(exception)
-            raise failure from failure.__cause__
-        items = _aitems(exchange, reply, step)
-        await anext(items)
-        return AsyncPieces(items, reply)
+        """Open an exchange that is answered piece by piece; see `Driver.stream`."""
+        while True:
+            reply = None
+            try:
+                reply = await self._send(exchange)
+                exchange.begin(reply)
+                items = _aitems(exchange, reply, step)
+                await anext(items)
+                if exchange.following is not None:
+                    items = _aresumed(await _afirst_words(exchange, items), items)
+                    await anext(items)
+            except BaseException as exception:  # noqa: BLE001 (as above)
+                await _aclose(reply)
+                failure = exchange.failed(exception)
+                if not exchange.fall_back(failure):
+                    raise failure from failure.__cause__
+            else:
+                return AsyncPieces(items, reply)
+
+
+async def _afirst_words(exchange: Exchange, items: AsyncGenerator[_T, None]) -> list[_T]:
+    taken = []
+    async for item in items:
+        taken.append(item)
+        if exchange.spoken:
+            break
+    return taken
+
+
+async def _aresumed(taken: list[_T], items: AsyncGenerator[_T, None]) -> AsyncGenerator[Any, None]:
+    try:
+        yield None
+        for item in taken:
+            yield item
+        async for item in items:
+            yield item
+    finally:
+        await items.aclose()
 
 
 async def _aitems(exchange: Exchange, reply: AsyncReply | None, step: Step[_T]) -> AsyncGenerator[Any, None]:

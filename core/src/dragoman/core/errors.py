@@ -73,6 +73,10 @@ class UnknownProvider(DragomanError):  # noqa: N818 (as above)
     """The model names a provider that is not installed."""
 
 
+class ConfigError(DragomanError):
+    """A configuration says something that cannot be meant; the message names the place, and quotes no value."""
+
+
 class PluginError(DragomanError):
     """An installed plugin cannot be loaded, or two of them offer one name."""
 

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dragoman.core import errors
 from dragoman.core.assembly import Assembly
-from dragoman.core.chunks import cut
+from dragoman.core.chunks import cut, says_something, with_report
 from dragoman.core.codec import decode_json, encode_json, encode_lenient
 from dragoman.core.failures import failure_of, no_endpoint, reported
-from dragoman.core.framing import NDJSON, SSE, FramingError, frames
+from dragoman.core.framing import NDJSON, SSE, FramingError, event_parts, frames
 from dragoman.core.provider import (
     AsyncReply,
     Call,
     Event,
     Json,
-    Provider,
     Reply,
     StreamCutError,
     StreamDecoder,
@@ -29,34 +28,47 @@ from dragoman.core.provider import (
 from dragoman.core.replies import accept, content_type, read_completion, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from dragoman.core.attempt import Attempt
     from dragoman.core.failures import Phase
     from dragoman.core.hooks import Hooks
 
 CHAT = "chat/completions"
 _DONE = b"[DONE]"
-#: Where an SSE event ends, or a line end that was cut off the piece before.
-_EVENT_END = re.compile(rb"\A(?:\r\n|\r|\n)|(?:\r\n){2}|\n\n|\r\r")
 #: An event without data, at which readers of JSON stumble.
 _SILENT = re.compile(rb"data: ?[\r\n]+")
 
 
 class Exchange:
-    """`provider` answers `call`; `hooks` are told. `done` is set when a stream's end was read.
+    """`attempt.provider` answers `attempt.call`; `hooks` are told. `done` is set when a stream's end was read.
 
     `content` is a request's body where that is no JSON (a form with a file), of the type `content_type`.
+    `following` gives the attempt to make after a failure, or None if the failure is final.
     """
 
     def __init__(
-        self, provider: Provider, call: Call, hooks: Hooks, content: bytes | None = None, content_type: str = ""
+        self,
+        attempt: Attempt,
+        hooks: Hooks,
+        content: bytes | None = None,
+        content_type: str = "",
+        following: Callable[[BaseException], Attempt | None] | None = None,
     ) -> None:
-        self.provider = provider
-        self.call = call
         self.hooks = hooks
         self.content = content
         self.content_type = content_type
+        self.following = following
+        self._attempt(attempt)
+
+    def _attempt(self, attempt: Attempt) -> None:
+        self.provider, self.call = attempt.provider, attempt.call
+        #: Seconds until the call may be sent.
+        self.wait = attempt.wait
+        self._hide_usage = attempt.hide_usage
         self.done = False
+        #: Whether a stream has said something: text, thoughts, a tool call, its end.
+        self.spoken = False
         self.status = 200
         self.headers: Any = {}
         #: The vendor's own bytes, where nothing was translated.
@@ -64,13 +76,21 @@ class Exchange:
         self._phase: Phase = "encoding"
         self._answered: Json | None = None
         self._reply: Reply | AsyncReply | None = None
-        self._frames: SSE | NDJSON = frames(provider.framing)
+        self._frames: SSE | NDJSON = frames(self.provider.framing)
         self._decoder: StreamDecoder | None = None
         self._whole: bytearray | None = None
-        self._assembly = Assembly() if hooks.sees_answers else None
+        self._assembly = Assembly() if self.hooks.sees_answers else None
         self._finished = False
         self._finish_seen = False
-        self._chat = call.endpoint == CHAT and call.method == "POST"
+        self._chat = self.call.endpoint == CHAT and self.call.method == "POST"
+
+    def fall_back(self, failure: BaseException) -> bool:
+        """Begin anew with the next provider, if there is one and the failure is not final."""
+        attempt = self.following(failure) if self.following is not None else None
+        if attempt is None:
+            return False
+        self._attempt(attempt)
+        return True
 
     # Opening.
 
@@ -82,6 +102,7 @@ class Exchange:
             _check(call)
             self._answered = self.hooks.answer_call(call)
             if self._answered is not None:
+                call.answered = True
                 return None
         offered = self.provider.endpoints
         if offered is not None and call.endpoint.partition("/")[0] not in offered:
@@ -121,7 +142,7 @@ class Exchange:
     def _end(self, response: Json) -> Json:
         report = self.call.ledger.report()
         if report and self._chat:
-            choices = [_with_report(choice, "message", report) for choice in response["choices"]]
+            choices = [with_report(choice, "message", report) for choice in response["choices"]]
             response = {**response, "choices": choices}
         self.call.response = response
         self.call.usage = response.get("usage")
@@ -145,7 +166,7 @@ class Exchange:
     @property
     def untouched(self) -> bool:
         """Whether the vendor's bytes may be handed on as they are."""
-        return not self._chat or not (self._made_here or self.hooks.sees_chunks)
+        return not self._chat or not (self._made_here or self._hide_usage or self.hooks.sees_chunks)
 
     def begin(self, reply: Reply | AsyncReply | None) -> None:
         """Look at the head of a streamed reply; None: a hook has answered."""
@@ -175,7 +196,7 @@ class Exchange:
     def relay(self, piece: bytes | None) -> Iterator[bytes]:
         """Like `feed`, as the bytes of OpenAI's own stream; the vendor's bytes where nothing was translated."""
         if self.untouched:
-            for part in _parts(piece or b""):
+            for part in event_parts(piece or b""):
                 # Read first: an event that reports a failure is not handed on, but raised.
                 self._watch(part)
                 if not _SILENT.fullmatch(part):
@@ -234,19 +255,22 @@ class Exchange:
         """Keep account of a chunk; None: it is not the caller's (usage that was not asked for)."""
         choices = chunk.get("choices") or ()
         finished = any(choice.get("finish_reason") for choice in choices)
+        self.spoken = self.spoken or finished or any(map(says_something, choices))
         self._finish_seen = self._finish_seen or finished
         if finished and (report := self.call.ledger.report()):
-            chunk = {**chunk, "choices": [_with_report(choice, "delta", report) for choice in choices]}
+            chunk = {**chunk, "choices": [with_report(choice, "delta", report) for choice in choices]}
         if chunk.get("usage"):
             self.call.usage = chunk["usage"]
         if self._assembly is not None:
             self._assembly.add(chunk)
-        if self._made_here:
-            asked = (self.call.request.get("stream_options") or {}).get("include_usage")
+        if self._made_here or self._hide_usage:
+            asked = (self.call.request.get("stream_options") or {}).get("include_usage") and not self._hide_usage
             if not choices and chunk.get("usage") and not asked:
                 return None
             if asked:
                 chunk.setdefault("usage", None)
+            elif self._hide_usage:
+                chunk.pop("usage", None)
         self.hooks.on_chunk(self.call, chunk)
         return chunk
 
@@ -283,26 +307,9 @@ class Exchange:
         self.hooks.after_call(self.call)
 
 
-def _parts(piece: bytes) -> Iterator[bytes]:
-    """Cut a piece after each event, so that each part ends at most one."""
-    start = 0
-    for end in _EVENT_END.finditer(piece):
-        yield piece[start : end.end()]
-        start = end.end()
-    if start < len(piece):
-        yield piece[start:]
-
-
 def _check(call: Call) -> None:
     """Refuse what no provider can be asked."""
     messages = call.request.get("messages")
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         msg = "messages must be a list of objects with a role each"
         raise errors.InvalidRequest(msg)
-
-
-def _with_report(choice: Json, key: str, report: Json) -> Json:
-    """Put the ledger's report into a choice's message or delta."""
-    message = choice.get(key) or {}
-    extra = {**(message.get("extra_content") or {}), "dragoman": report}
-    return {**choice, key: {**message, "extra_content": extra}}

@@ -6,15 +6,21 @@ a piece that holds many events costs one call.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dragoman.core.provider import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: No vendor sends an event near this size; a server that never ends one must not fill the memory.
 MAX_BYTES = 64 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
+#: Where an SSE event ends, or a line end that was cut off the piece before.
+_EVENT_END = re.compile(rb"\A(?:\r\n|\r|\n)|(?:\r\n){2}|\n\n|\r\r")
 
 
 class FramingError(ValueError):
@@ -159,3 +165,13 @@ def _is_whole(data: bytes) -> bool:
     except (ValueError, RecursionError):
         return data == b"[DONE]"
     return True
+
+
+def event_parts(piece: bytes) -> Iterator[bytes]:
+    """Cut a piece after each event, so that each part ends at most one."""
+    start = 0
+    for end in _EVENT_END.finditer(piece):
+        yield piece[start : end.end()]
+        start = end.end()
+    if start < len(piece):
+        yield piece[start:]

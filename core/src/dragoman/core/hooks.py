@@ -7,9 +7,11 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core.policy import DragomanWarning
+from dragoman.core.usage import UsageMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from decimal import Decimal
 
     from dragoman.core.provider import Call, Json
 
@@ -21,6 +23,7 @@ class Hooks:
 
     def __init__(self, relay: Any) -> None:
         self._relay = relay
+        self.meter = UsageMeter(self.price_of)
 
     @property
     def sees_chunks(self) -> bool:
@@ -47,14 +50,22 @@ class Hooks:
             self._guarded("on_chunk", call=call, chunk=chunk)
 
     def after_call(self, call: Call) -> None:
-        """Tell everybody that a call has ended; what one raises is a warning, and the others are told too."""
+        """Count a call that has ended and tell everybody; what one raises is a warning, and the others are told too."""
+        self.meter.count(call)
         for tell in self._listeners():
             try:
                 tell(call=call)
-            except Exception as exception:
-                message = _blame("after_call", exception)
-                log.warning(message, exc_info=True)
-                warnings.warn(message, DragomanWarning, stacklevel=2)
+            except Exception as exception:  # noqa: BLE001 (the answer is the caller's, whatever a plugin does afterwards)
+                _warn("after_call", exception)
+
+    def price_of(self, call: Call) -> Decimal | None:
+        """Ask what an ended call cost, in US dollars; None if nobody knows, or if somebody fails."""
+        try:
+            price: Decimal | None = self._relay.price_of(call=call)
+        except Exception as exception:  # noqa: BLE001 (as above)
+            _warn("price_of", exception)
+            return None
+        return price
 
     def _listeners(self) -> list[Callable[..., object]]:
         """Each `after_call` alone, so that one that fails does not silence the rest; wrappers need all in one."""
@@ -77,6 +88,12 @@ class Hooks:
 
 def _without_arguments(function: Callable[[], object]) -> Callable[..., object]:
     return lambda call: function()  # noqa: ARG005 (a hook may leave its arguments out)
+
+
+def _warn(hook: str, exception: Exception) -> None:
+    message = _blame(hook, exception)
+    log.warning(message, exc_info=exception)
+    warnings.warn(message, DragomanWarning, stacklevel=3)
 
 
 def _blame(hook: str, exception: Exception) -> str:

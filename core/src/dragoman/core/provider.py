@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 #: A JSON object, as Python dicts, lists, strings, numbers, booleans and None.
 Json = dict[str, Any]
@@ -66,6 +69,10 @@ class Call:
     response: Json | None = None
     usage: Json | None = None
     error: BaseException | None = None
+    #: Whether a hook answered, and the provider was not asked.
+    answered: bool = False
+    #: US dollars for 1000 prompt tokens and for 1000 completion tokens, where the caller's configuration says so.
+    price: tuple[Decimal, Decimal] | None = None
 
     @property
     def stream(self) -> bool:

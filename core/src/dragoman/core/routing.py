@@ -62,14 +62,19 @@ class Router:
 
     def route(self, model: str) -> tuple[Provider, str]:
         """Return the provider and what it calls the model. Raises `UnknownProvider`, `PluginError`."""
+        name, model = self.split(model)
+        return self.provider(name), model
+
+    def split(self, model: str) -> tuple[str, str]:
+        """Return the provider's name and what it calls the model. Raises `UnknownProvider`."""
         model = self.aliases.get(model, model)
         match = _PREFIXED.fullmatch(model)
         if match and self.knows(match[1]):
-            return self.provider(match[1]), match[2]
+            return match[1], match[2]
         if match and "/" in model and self._default_is_openai_itself():
             # OpenAI has no model with a slash: this was meant for a provider that is not here.
             self.plugins.provider(match[1])
-        return self.provider(self.default_provider), model
+        return self.default_provider, model
 
     def knows(self, name: str) -> bool:
         """Whether a provider of this name is configured or installed; nothing is imported."""
@@ -95,7 +100,10 @@ class Router:
         return not any(provider.name == "openai" for provider in self.providers)
 
     def _make(self, name: str) -> Provider:
-        options = dict(self.default_options) if name == self.default_provider else {}
+        return self.fresh(name, self.default_options if name == self.default_provider else {})
+
+    def fresh(self, name: str, options: Mapping[str, Any]) -> Provider:
+        """Make an instance with options of its own. Raises `UnknownProvider`, `PluginError`."""
         address = options.get("base_url") or first_env(_BASE_URL)
         if name == "openai" and address and not self.plugins.has(name):
             # Any compatible endpoint needs no plugin: the contract's defaults are one.

@@ -1,0 +1,22 @@
+"""One attempt at a call: who is asked, for what, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dragoman.core.provider import Call, Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A provider and the call that it is to answer.
+
+    `wait`: in so many seconds it may be sent. `hide_usage`: a stream's usage is asked for, but not by the caller.
+    """
+
+    provider: Provider
+    call: Call
+    wait: float = 0.0
+    hide_usage: bool = False

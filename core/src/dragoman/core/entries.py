@@ -1,0 +1,220 @@
+"""The entries of a configuration list: one model each, with its provider, key, address and parameters.
+
+The keys are AutoGen's (https://microsoft.github.io/autogen/0.2/docs/topics/llm_configuration); a model may also be
+named `provider/model`, and a value of any key may say where a secret is: `env:NAME` or `file:PATH`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dragoman.core.arguments import parameters
+from dragoman.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dragoman.core.provider import Json, Timeout
+
+#: AutoGen's `api_type` -> the provider's name, where the two differ. AutoGen compares the beginning only.
+_API_TYPES = {"azure": "openai", "mistral": "mistralai"}
+#: Given to the provider. `client_host` is what AutoGen calls Ollama's address.
+_OPTIONS = {
+    "api_key": "api_key",
+    "base_url": "base_url",
+    "client_host": "base_url",
+    "organization": "organization",
+    "project": "project",
+}
+#: Given to the openai package's client for Azure.
+_AZURE = frozenset({"api_version", "azure_ad_token", "azure_ad_token_provider", "azure_deployment", "azure_endpoint"})
+_HEADERS = ("default_headers", "extra_headers")
+_QUERY = ("default_query", "extra_query")
+#: What one vendor's users write for one of OpenAI's parameters.
+_RENAMED = {"num_predict": "max_tokens", "random_seed": "seed", "stop_sequences": "stop"}
+#: Parameters that only some vendors have: sent as they are.
+_VENDORS_OWN = frozenset(
+    {
+        "keep_alive",
+        "min_p",
+        "num_ctx",
+        "repeat_penalty",
+        "repetition_penalty",
+        "safe_prompt",
+        "safety_model",
+        "think",
+        "top_k",
+    }
+)
+_OTHERS = frozenset(
+    {"api_rate_limit", "api_type", "extra_body", "max_retries", "model", "model_client_cls", "price", "tags", "timeout"}
+)
+#: Request parameters that belong to the call and not to the model.
+_OF_THE_CALL = frozenset({"messages", "model"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry, read and checked. `price`: US dollars for 1000 prompt tokens and for 1000 completion tokens."""
+
+    number: int
+    model: str
+    #: The provider's name; empty: the model's name says it.
+    provider: str = ""
+    options: Json = field(default_factory=dict, repr=False)
+    azure: Json | None = field(default=None, repr=False)
+    params: Json = field(default_factory=dict)
+    extra_body: Json = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, object] = field(default_factory=dict, repr=False)
+    timeout: Timeout = None
+    max_retries: int | None = None
+    tags: tuple[str, ...] = ()
+    price: tuple[Decimal, Decimal] | None = None
+    #: Requests per second.
+    rate: float | None = None
+    #: AutoGen's custom client: its class, and the entry for its constructor.
+    model_client: Any = None
+    raw: Json = field(default_factory=dict, repr=False)
+
+    @property
+    def place(self) -> str:
+        """How messages name the entry; its key stays out."""
+        return f"config_list[{self.number}] ({self.model})"
+
+
+def read_entries(config_list: Any) -> list[Entry]:
+    """Read and check a list. Raises `ConfigError`, which names the entry and never quotes a value of it."""
+    if not isinstance(config_list, list | tuple):
+        message = f"config_list must be a list of objects, not {type(config_list).__name__}"
+        raise ConfigError(message)
+    if not config_list:
+        message = "config_list is empty; it needs one entry at least"
+        raise ConfigError(message)
+    return [_read(number, entry) for number, entry in enumerate(config_list)]
+
+
+def _read(number: int, given: Any) -> Entry:
+    where = f"config_list[{number}]"
+    if not isinstance(given, dict):
+        message = f"{where} must be an object, not {type(given).__name__}"
+        raise ConfigError(message)
+    model = given.get("model")
+    if not isinstance(model, str) or not model:
+        message = f"{where} has no model; give it the name of one"
+        raise ConfigError(message)
+    where = f"{where} ({model})"
+    known = _known()
+    custom = given.get("model_client_cls")
+    if custom is None and (unknown := sorted(map(str, given.keys() - known))):
+        raise ConfigError(_about_unknown(where, unknown, known))
+    entry = {key: _secret(where, key, value) for key, value in given.items() if value is not None}
+    api_type = str(entry.get("api_type") or "").lower()
+    return Entry(
+        number=number,
+        model=model,
+        provider=next((name for head, name in _API_TYPES.items() if api_type.startswith(head)), api_type),
+        options={name: entry[key] for key, name in _OPTIONS.items() if key in entry},
+        azure={key: entry[key] for key in _AZURE & entry.keys()} if api_type.startswith("azure") else None,
+        params=_params(entry),
+        extra_body={**_object(where, entry, "extra_body"), **{key: entry[key] for key in _VENDORS_OWN & entry.keys()}},
+        headers=_joined(where, entry, _HEADERS),
+        query=_joined(where, entry, _QUERY),
+        timeout=entry.get("timeout"),
+        max_retries=entry.get("max_retries"),
+        tags=_tags(where, entry.get("tags")),
+        price=_price(where, entry.get("price")),
+        rate=_rate(where, entry.get("api_rate_limit")),
+        model_client=custom,
+        raw=entry,
+    )
+
+
+def _known() -> frozenset[str]:
+    of_requests = set(parameters()) - _OF_THE_CALL
+    own = _OPTIONS.keys() | _AZURE | {*_HEADERS, *_QUERY} | _RENAMED.keys() | _VENDORS_OWN | _OTHERS
+    return frozenset(of_requests | own)
+
+
+def _about_unknown(where: str, unknown: list[str], known: frozenset[str]) -> str:
+    guesses = [guess for key in unknown for guess in difflib.get_close_matches(key, known, 1)]
+    hint = f" (did you mean {', '.join(guesses)}?)" if guesses else ""
+    return f"{where} has unknown keys: {', '.join(unknown)}{hint}; what only its provider knows belongs into extra_body"
+
+
+def _secret(where: str, key: str, value: Any) -> Any:
+    """Follow `env:NAME` and `file:PATH` to what they name."""
+    if not isinstance(value, str):
+        return value
+    scheme, _, name = value.partition(":")
+    if scheme == "env" and name.isidentifier():
+        found = os.environ.get(name, "").strip()
+        if not found:
+            message = f"{where}: {key} is in the environment variable {name}, which is not set"
+            raise ConfigError(message)
+        return found
+    if scheme == "file" and name:
+        try:
+            return Path(name).expanduser().read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as cause:
+            message = f"{where}: {key} is in the file {name}, which cannot be read ({type(cause).__name__})"
+            raise ConfigError(message) from cause
+    return value
+
+
+def _params(entry: Json) -> Json:
+    names = set(parameters()) - _OF_THE_CALL - _OTHERS - {*_HEADERS, *_QUERY}
+    found = {key: value for key, value in entry.items() if key in names}
+    found.update({name: entry[key] for key, name in _RENAMED.items() if key in entry})
+    return found
+
+
+def _object(where: str, entry: Json, key: str) -> Json:
+    value = entry.get(key) or {}
+    if not isinstance(value, dict):
+        message = f"{where}: {key} must be an object, not {type(value).__name__}"
+        raise ConfigError(message)
+    return value
+
+
+def _joined(where: str, entry: Json, keys: tuple[str, ...]) -> Json:
+    return {name: value for key in keys for name, value in _object(where, entry, key).items()}
+
+
+def _tags(where: str, given: Any) -> tuple[str, ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, list | tuple) or not all(isinstance(tag, str) for tag in given):
+        message = f"{where}: tags must be a list of texts"
+        raise ConfigError(message)
+    return tuple(given)
+
+
+def _price(where: str, given: Any) -> tuple[Decimal, Decimal] | None:
+    """Read `[prompt, completion]` or one number for both, in US dollars for 1000 tokens."""
+    if given is None:
+        return None
+    pair = list(given) if isinstance(given, list | tuple) else [given, given]
+    try:
+        prompt, completion = (Decimal(str(number)) for number in pair)
+        valid = prompt.is_finite() and completion.is_finite() and prompt >= 0 and completion >= 0
+    except (InvalidOperation, ValueError):
+        valid = False
+    if not valid or any(isinstance(number, bool) for number in pair):
+        message = f"{where}: price must be [prompt, completion], each in US dollars for 1000 tokens"
+        raise ConfigError(message)
+    return prompt, completion
+
+
+def _rate(where: str, given: Any) -> float | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < float("inf"):
+        message = f"{where}: api_rate_limit must be a number of requests per second, above 0"
+        raise ConfigError(message)
+    return float(given)

@@ -1,0 +1,134 @@
+"""Several models, one after the other, until one answers: a configuration list at work."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import openai
+
+from dragoman.core.entries import Entry, read_entries
+from dragoman.core.errors import MissingKey, PluginError, UnknownProvider
+from dragoman.core.policy import DragomanWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from dragoman.core.attempt import Attempt
+    from dragoman.core.provider import Provider
+    from dragoman.core.routing import Router
+
+#: What makes an entry useless on this machine, and says nothing about the others.
+_UNUSABLE = (MissingKey, PluginError, UnknownProvider)
+
+
+class Pace:
+    """At most so many requests a second, over all threads and tasks of a client."""
+
+    def __init__(self, per_second: float) -> None:
+        self._gap = 1 / per_second
+        self._next = 0.0
+        self._lock = threading.Lock()
+
+    def take(self) -> float:
+        """Take the next turn, and return the seconds until it comes."""
+        with self._lock:
+            now = time.monotonic()
+            turn = max(now, self._next)
+            self._next = turn + self._gap
+            return turn - now
+
+
+class ConfigList:
+    """The entries of one client, and the providers that they stand for."""
+
+    def __init__(self, config_list: Any, router: Router) -> None:
+        self.entries = read_entries(config_list)
+        self._router = router
+        self._providers: dict[int, tuple[Provider, str]] = {}
+        self._paces = {entry.number: Pace(entry.rate) for entry in self.entries if entry.rate}
+        self._lock = threading.Lock()
+
+    def named(self, model: str | None) -> list[Entry]:
+        """The entries that a request may use: all, unless it names a model; none, if no entry has that one."""
+        return [entry for entry in self.entries if not model or entry.model == model]
+
+    def pace(self, entry: Entry) -> float:
+        """Return how many seconds an entry's next request has to wait for its turn."""
+        pace = self._paces.get(entry.number)
+        return pace.take() if pace is not None else 0.0
+
+    def provider(self, entry: Entry) -> tuple[Provider, str]:
+        """Return the entry's provider, made when first asked for, and what it calls the model."""
+        with self._lock:
+            if entry.number not in self._providers:
+                self._providers[entry.number] = self._make(entry)
+            return self._providers[entry.number]
+
+    def _make(self, entry: Entry) -> tuple[Provider, str]:
+        if entry.azure is not None:
+            # A deployment's name has no dots.
+            return self._router.fresh("openai", _azure(entry)), entry.model.replace(".", "")
+        name, model = self._router.split(entry.model)
+        if entry.provider and entry.provider != name:
+            name, model = entry.provider, entry.model
+        provider = self._router.fresh(name, entry.options) if entry.options else self._router.provider(name)
+        return provider, model
+
+
+def _azure(entry: Entry) -> dict[str, Any]:
+    given = dict(entry.azure or {})
+    given.setdefault("azure_endpoint", entry.options.get("base_url"))
+    given = {name: value for name, value in given.items() if value is not None}
+    if "api_key" in entry.options:
+        given["api_key"] = entry.options["api_key"]
+    return {"client": openai.AzureOpenAI(**given), "async_client": openai.AsyncAzureOpenAI(**given)}
+
+
+class Attempts:
+    """One request and the entries that may answer it, tried in their order. `attempt` makes an entry's attempt."""
+
+    def __init__(self, entries: Iterable[Entry], attempt: Callable[[Entry], Attempt]) -> None:
+        self._left = iter(entries)
+        self._attempt = attempt
+        self._tried: Entry | None = None
+        self._told: list[str] = []
+
+    def next(self, failure: BaseException | None) -> Attempt | None:
+        """Return the next attempt after a failure (None: the first); None if the failure is final.
+
+        Raises what made the last entry useless, if that was no failure of a call.
+        """
+        unusable = None
+        while failure is None or _passes_on(failure):
+            entry = next(self._left, None)
+            if entry is None:
+                break
+            if failure is not None:
+                self._tell(failure, entry)
+            self._tried = entry
+            try:
+                return self._attempt(entry)
+            except _UNUSABLE as problem:
+                failure = unusable = problem
+        if failure is not None:
+            for said in self._told:
+                failure.add_note(f"before that, {said}")
+        if unusable is not None:
+            raise unusable
+        return None
+
+    def _tell(self, failure: BaseException, following: Entry) -> None:
+        assert self._tried is not None  # noqa: S101 (something failed, so something was tried)
+        said = f"{self._tried.place} failed: {type(failure).__name__}: {failure}"
+        self._told.append(said)
+        warnings.warn(f"{said}; going on with {following.place}.", DragomanWarning, stacklevel=2)
+
+
+def _passes_on(failure: BaseException) -> bool:
+    """Whether another model may do better: not where a filter spoke, and not where the caller is wrong."""
+    if isinstance(failure, _UNUSABLE):
+        return True
+    return isinstance(failure, openai.APIError) and getattr(failure, "code", None) != "content_filter"
