@@ -69,7 +69,7 @@ def test_what_is_in_no_table_passes_through() -> None:
 @pytest.mark.rule(223)
 def test_the_tables_rename_and_refuse() -> None:
     assert encode(Acme(), max_completion_tokens=5)["max_tokens"] == 5
-    assert encode(Acme(), verbosity=None, user="u") == {"model": "m", "messages": [USER]}
+    assert encode(Acme(), verbosity=None, user="u", service_tier=None) == {"model": "m", "messages": [USER]}
     with pytest.raises(UnsupportedParameter, match="one way to talk"):
         encode(Acme(), verbosity="low")
     assert "verbosity" not in encode(Acme(), policy="ignore", verbosity="low")
@@ -97,6 +97,7 @@ def test_an_answer_goes_back_without_what_the_server_does_not_know() -> None:
         "function_call": None,
         "reasoning_content": "hm",
         "thinking_blocks": [{}],
+        "annotations": [],
         "extra_content": {"acme": {}},
     }
     assert encode(Acme(), answer)["messages"] == [{"role": "assistant", "content": ""}]

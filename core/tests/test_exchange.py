@@ -365,6 +365,15 @@ def test_numbers_that_json_does_not_have_in_an_answer(road: Any, server: Any, pr
     assert answer.choices[0].message.content == "Hello there"
 
 
+def test_the_end_mark_may_have_a_blank_behind_it() -> None:
+    exchange = exchange_of(Provider(), stream=True)
+    exchange.open()
+    exchange.begin(None)
+    sent = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE] \n\n'
+    assert len(list(exchange.feed(sent))) == 1
+    assert exchange.done
+
+
 @pytest.mark.parametrize("separator", [b"\n\n", b"\r\n\r\n", b"\r\r"])
 def test_bytes_pass_untouched_however_they_are_cut(server: Any, separator: bytes) -> None:
     whole = separator.join(

@@ -325,3 +325,35 @@ def test_a_stream_says_what_the_whole_answer_says(
     (choice,) = assembly.completion()["choices"]
     assert choice["message"] == expected
     assert choice["finish_reason"] == ("tool_calls" if calls and ending == "stop" else ending)
+
+
+@pytest.mark.rule(9)
+def test_a_first_chunk_that_says_only_something_of_its_own_has_the_role() -> None:
+    first = chunk({"role": "assistant", "content": ""})
+    first["choices"][0]["content_filter_results"] = {}
+    found = deltas(first, chunk({"content": "a"}))
+    assert found == [{"role": "assistant", "content": ""}, {"content": "a"}]
+
+
+@pytest.mark.rule(13)
+def test_a_repeated_finish_chunk_says_nothing() -> None:
+    again = chunk({"role": "assistant", "content": ""}, "length")
+    again["choices"][0]["native_finish_reason"] = "max"
+    found = stream(chunk({"content": "a"}), chunk({}, "length"), again)
+    assert [out["choices"][0]["finish_reason"] for out in found] == [None, "length"]
+
+
+@pytest.mark.rule(1, 235)
+def test_the_answers_name_may_come_after_a_remark() -> None:
+    remark = {**chunk({}), "id": "", "choices": [], "prompt_filter_results": [1]}
+    found = stream(remark, chunk({"content": "a"}))
+    assert [out["id"] for out in found] == ["x", "x"]
+    assert found[0]["prompt_filter_results"] == [1]
+
+
+def test_annotations_are_said_once_and_whole() -> None:
+    parts = [chunk({"content": "a", "annotations": [{"n": 1}]}), chunk({"annotations": [{"n": 2}]}), chunk({}, "stop")]
+    assert deltas(*parts) == [
+        {"role": "assistant", "content": "a"},
+        {"annotations": [{"n": 1}, {"n": 2}]},
+    ]

@@ -27,6 +27,14 @@ def test_values_that_mean_nothing(param: str, value: Any) -> None:
         assert asked.ledger.report() == {}
 
 
+def test_the_standard_tier_is_what_one_gets_without_tiers() -> None:
+    asked = call("raise")
+    assert unsupported(asked, "service_tier", "default", reason="no") is False
+    assert asked.ledger.report() == {}
+    with pytest.raises(UnsupportedParameter):
+        unsupported(asked, "service_tier", "priority", reason="no")
+
+
 @pytest.mark.parametrize(
     ("param", "value"),
     [

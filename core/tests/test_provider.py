@@ -60,6 +60,7 @@ def test_the_defaults() -> None:
         ({"message": "b", "code": "x"}, "b", "x"),
         ({"message": "outer", "error": {"message": "inner"}}, "inner", None),
         ({"error": "c"}, "c", None),
+        ({"error": "c", "code": "gone"}, "c", "gone"),
         ({"detail": "d"}, "d", None),
         ({"error": {"detail": "e"}}, "e", None),
         ({"detail": [{"loc": ["x"]}]}, "HTTP 500 without a message", None),
@@ -78,6 +79,10 @@ def test_error_bodies(body: Any, message: str, code: Any) -> None:
     assert (found["message"], found["code"]) == (message, code)
     assert found.keys() == {"message", "type", "param", "code"}
     assert Acme().decode_error(500, body) == found
+
+
+def test_what_is_known_of_a_bare_error_text_may_stand_beside_it() -> None:
+    assert error_object(424, {"error": "overloaded", "error_type": "overloaded"})["type"] == "overloaded"
 
 
 def test_a_call_tells_no_secrets() -> None:

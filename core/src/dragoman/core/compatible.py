@@ -96,7 +96,7 @@ class CompatibleProvider(Provider):
             return {**wire, "role": "system"}
         if wire.get("role") != "assistant":
             return wire
-        wire = {key: value for key, value in wire.items() if value is not None or key == "content"}
+        wire = {key: wire[key] for key in wire if key == "content" or (wire[key] is not None and key != "annotations")}
         thoughts = message.get("reasoning_content") or message.get("reasoning")
         if isinstance(thoughts, str):
             wire.update(dict.fromkeys(self.reasoning_keys, thoughts))

@@ -232,7 +232,7 @@ class Exchange:
     def _feed_events(self, piece: bytes | None) -> Iterator[Json]:
         events = self._frames.finish() if piece is None else self._frames.feed(piece)
         for event in events:
-            if event.data == _DONE:
+            if event.data.rstrip() == _DONE:
                 self.done = True
             elif self._decoder is None:
                 yield self._chunk_in(event)

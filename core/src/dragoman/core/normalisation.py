@@ -7,7 +7,7 @@ are text, counted 0, 1, 2 …; one finish reason out of OpenAI's five; usage tha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dragoman.core.codec import decode_json
@@ -127,6 +127,7 @@ class _Choice:
     opened: bool = False
     text: bool = False
     finished: bool = False
+    annotations: list[Any] = field(default_factory=list)
 
 
 class ChunkReader:
@@ -136,6 +137,7 @@ class ChunkReader:
         self._dialect = dialect
         self._call = call
         self._head: Json = {}
+        self._early: list[Json] = []
         self._choices: dict[int, _Choice] = {}
         self._usage: Json | None = None
 
@@ -145,10 +147,16 @@ class ChunkReader:
         if sent.get("error") or event.name == "error":
             status = _status(sent)
             raise VendorError(self._dialect.decode_error(status or 500, sent), status)
-        self._head = self._head or _head(self._call, sent)
         rest = {key: value for key, value in sent.items() if key not in {"choices", "usage"}}
-        head = {**rest, **self._head, "object": "chat.completion.chunk"}
         usage, choices = sent.get("usage"), sent.get("choices") or ()
+        if not (self._head or choices or usage or sent.get("id")):
+            # Some begin with a remark of their own, and name the answer one chunk later.
+            self._early.append(rest)
+            return
+        self._head = self._head or _head(self._call, sent)
+        yield from ({**early, **self._head, "object": "chat.completion.chunk", "choices": []} for early in self._early)
+        self._early.clear()
+        head = {**rest, **self._head, "object": "chat.completion.chunk"}
         if usage:
             # Some servers count as they go: the last numbers are the ones.
             self._usage = {**head, "choices": [], "usage": self._dialect.decode_usage(usage)}
@@ -167,7 +175,13 @@ class ChunkReader:
         state = self._choices.setdefault(index, _Choice(Fragments(self._call, index)))
         reason = None if state.finished else choice.get("finish_reason") or None
         extra = {key: value for key, value in choice.items() if key not in {"index", "delta", "finish_reason"}}
-        for delta in self._deltas(state, choice.get("delta") or {}, last=reason is not None):
+        deltas = self._deltas(state, choice.get("delta") or {}, last=reason is not None)
+        if not (deltas or reason or state.finished) and any(value is not None for value in extra.values()):
+            deltas = [
+                {} if state.opened else {"role": "assistant", "content": (choice.get("delta") or {}).get("content")}
+            ]
+            state.opened = True
+        for delta in deltas:
             # What stands beside the delta goes out once.
             yield _chunk(head, index, delta, None, extra)
             extra = {}
@@ -175,14 +189,16 @@ class ChunkReader:
             state.finished = True
             sent, unknown = _finish_reason(self._dialect, self._call, reason, calls=bool(state.calls))
             last: Json = {"extra_content": unknown} if unknown else {}
+            if state.annotations:
+                # Clients cannot join lists whose items have no index: they are said once, whole.
+                last["annotations"] = state.annotations
             yield _chunk(head, index, last, sent, extra)
-        elif any(value is not None for value in extra.values()):
-            yield _chunk(head, index, {}, None, extra)
 
-    def _deltas(self, state: _Choice, sent: Json, *, last: bool) -> Iterator[Json]:
+    def _deltas(self, state: _Choice, sent: Json, *, last: bool) -> list[Json]:
         """Cut one delta of the server's into OpenAI's: text and the like first, then calls, each on its own."""
         delta = _with_thoughts({key: value for key, value in sent.items() if value is not None})
         fragments = delta.pop("tool_calls", None) or ()
+        state.annotations += delta.pop("annotations", None) or ()
         delta.pop("role", None)
         for name in _TEXTS:
             if delta.get(name) == "":
@@ -194,12 +210,11 @@ class ChunkReader:
             if not (state.text or state.calls) and not delta.keys() & {"function_call", "refusal", "audio"}:
                 delta["content"] = ""
         parts = ([delta] if delta else []) + [{"tool_calls": [piece]} for piece in calls]
-        for part in parts:
-            if not state.opened:
-                state.opened = True
-                # The text of an answer that begins with something else is still to come, or will be null.
-                part = {"role": "assistant", "content": None, **part}  # noqa: PLW2901 (the same part, opened)
-            yield part
+        if parts and not state.opened:
+            state.opened = True
+            # The text of an answer that begins with something else is still to come, or will be null.
+            parts[0] = {"role": "assistant", "content": None, **parts[0]}
+        return parts
 
 
 def _chunk(head: Json, index: int, delta: Json, reason: str | None, extra: Json) -> Json:

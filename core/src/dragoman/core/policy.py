@@ -41,6 +41,9 @@ DEFAULTS: Json = {
     "verbosity": "medium",
 }
 
+#: Where there are no tiers, everybody has the standard one.
+_STANDARD_TIER = ("service_tier", "default")
+
 #: Parameters without effect on the answer: they may be dropped where the vendor has no slot for them.
 HINTS = frozenset(
     {
@@ -84,7 +87,7 @@ def unsupported(  # noqa: PLR0913 (each is one fact of the declaration; all but 
     parameter. Returns True when the plugin shall do the nearest thing, False when it shall leave the
     parameter out. Raises `UnsupportedParameter` when the policy says so.
     """
-    if is_default(param, value):
+    if is_default(param, value) or (param, value) == _STANDARD_TIER:
         return False
     if param in HINTS:
         log.debug("%s has no use for %s; it was left out", call.provider, param)

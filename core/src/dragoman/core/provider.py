@@ -268,7 +268,8 @@ def error_object(status: int, body: Any) -> Json:
     if isinstance(body, dict) and (body.get("error") or "message" not in body):
         found = body.get("error") or body.get("detail") or body
     if not isinstance(found, dict):
-        found = {"message": found}
+        # A bare text; what is known of it may stand beside it.
+        found = {**(body if isinstance(body, dict) else {}), "message": found}
     message = found.get("message") or found.get("detail")
     if not isinstance(message, str) or not message.strip():
         message = f"HTTP {status} without a message"
@@ -276,7 +277,7 @@ def error_object(status: int, body: Any) -> Json:
         message = f"HTTP {status} with an HTML page instead of a message"
     return {
         "message": message,
-        "type": found.get("type"),
+        "type": found.get("type") or found.get("error_type"),
         "param": found.get("param"),
         "code": found.get("code"),
     }
