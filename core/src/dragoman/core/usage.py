@@ -7,10 +7,15 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from dragoman.core.provider import Call
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dragoman.core.provider import Call
+    from dragoman.core.provider import Json
+
+#: Asking for a price may load a price list: it is done when somebody wants to know, or when so many calls wait.
+_WAITING = 500
 
 
 @dataclass(slots=True)
@@ -29,15 +34,17 @@ class ModelUsage:
         """Prompt and completion together."""
         return self.prompt_tokens + self.completion_tokens
 
-    def add(self, call: Call, cost: Decimal | None) -> None:
+    def add(self, usage: Json | None) -> None:
         """Count one call."""
         self.calls += 1
-        usage = call.usage
         if usage is None:
             self.uncounted += 1
-        else:
-            self.prompt_tokens += usage.get("prompt_tokens") or 0
-            self.completion_tokens += usage.get("completion_tokens") or 0
+            return
+        self.prompt_tokens += usage.get("prompt_tokens") or 0
+        self.completion_tokens += usage.get("completion_tokens") or 0
+
+    def pay(self, cost: Decimal | None) -> None:
+        """Add what one call cost."""
         self.cost = None if self.cost is None or cost is None else self.cost + cost
 
 
@@ -62,22 +69,27 @@ class UsageMeter:
     def __init__(self, price_of: Callable[[Call], Decimal | None]) -> None:
         self._price_of = price_of
         self._summary = UsageSummary()
+        #: Calls without their contents, whose price nobody has asked for yet.
+        self._unpriced: list[Call] = []
         self._lock = threading.Lock()
 
     def count(self, call: Call) -> None:
         """Count a call that has ended, unless nothing came of it."""
         if call.outcome != "complete" and call.usage is None:
             return
-        cost = self._cost(call) if call.usage is not None else None
-        name = f"{call.provider}/{call.model}"
+        bare = Call(call.provider, call.model, {}, call.endpoint, created=call.created)
+        bare.usage, bare.price, bare.answered = call.usage, call.price, call.answered
         with self._lock:
-            self._summary.total.setdefault(name, ModelUsage()).add(call, cost)
-            if not call.answered:
-                self._summary.actual.setdefault(name, ModelUsage()).add(call, cost)
+            for usage in self._concerned(bare):
+                usage.add(call.usage)
+            self._unpriced.append(bare)
+            if len(self._unpriced) >= _WAITING:
+                self._pay()
 
     def summary(self) -> UsageSummary:
         """Return the sums so far: a copy, which stays as it is."""
         with self._lock:
+            self._pay()
             actual = {name: replace(usage) for name, usage in self._summary.actual.items()}
             return UsageSummary(actual, {name: replace(usage) for name, usage in self._summary.total.items()})
 
@@ -85,11 +97,24 @@ class UsageMeter:
         """Begin anew."""
         with self._lock:
             self._summary = UsageSummary()
+            self._unpriced.clear()
+
+    def _concerned(self, call: Call) -> list[ModelUsage]:
+        name = f"{call.provider}/{call.model}"
+        parts = [self._summary.total] if call.answered else [self._summary.total, self._summary.actual]
+        return [part.setdefault(name, ModelUsage()) for part in parts]
+
+    def _pay(self) -> None:
+        for call in self._unpriced:
+            cost = self._cost(call)
+            for usage in self._concerned(call):
+                usage.pay(cost)
+        self._unpriced.clear()
 
     def _cost(self, call: Call) -> Decimal | None:
-        usage = call.usage or {}
-        if call.price is None:
-            return self._price_of(call)
+        usage = call.usage
+        if usage is None or call.price is None:
+            return self._price_of(call) if usage is not None else None
         prompt, completion = call.price
         used = prompt * (usage.get("prompt_tokens") or 0) + completion * (usage.get("completion_tokens") or 0)
         return used / 1000

@@ -1,0 +1,87 @@
+"""Prices from the list."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from dragoman.core import Call
+from dragoman.prices import price_of
+
+#: 2025-11-22: the list keeps what was valid when.
+THEN = 1_763_800_000
+
+
+def call(provider: str, model: str, **usage: Any) -> Call:
+    return Call(provider, model, {}, created=THEN, usage=usage or None)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "usage", "dollars"),
+    [
+        ("openai", "gpt-4.1", {"prompt_tokens": 1_000_000, "completion_tokens": 1_000_000}, "10"),
+        ("anthropic", "claude-sonnet-4-5", {"prompt_tokens": 1000, "completion_tokens": 100}, "0.0045"),
+        (
+            "anthropic",
+            "claude-sonnet-4-5",
+            {
+                "prompt_tokens": 1000,
+                "completion_tokens": 100,
+                "prompt_tokens_details": {"cached_tokens": 200, "cache_write_tokens": 100},
+            },
+            # 700 at 3, 200 at 0.30, 100 at 3.75, and 100 at 15 dollars a million.
+            "0.004035",
+        ),
+    ],
+)
+def test_the_vendors_prices(provider: str, model: str, usage: Any, dollars: str) -> None:
+    found = price_of(call(provider, model, **usage))
+    assert isinstance(found, Decimal)
+    assert found == Decimal(dollars)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("mistralai", "mistral-large-latest"),
+        ("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
+        ("huggingface", "openai/gpt-oss-120b:groq"),
+    ],
+)
+def test_other_vendors_are_in_the_list(provider: str, model: str) -> None:
+    found = price_of(call(provider, model, prompt_tokens=1000, completion_tokens=10))
+    assert found is not None
+    assert Decimal(0) < found < 1
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("openai", "a-model-that-nobody-has"),
+        ("ollama", "llama3.2"),
+        ("huggingface", "openai/gpt-oss-120b"),
+        ("huggingface", "openai/gpt-oss-120b:somebody"),
+        ("litellm", "gpt-4.1"),
+    ],
+)
+def test_an_unknown_price_is_none(provider: str, model: str) -> None:
+    assert price_of(call(provider, model, prompt_tokens=1000)) is None
+
+
+def test_without_usage_there_is_no_price() -> None:
+    assert price_of(call("openai", "gpt-4.1")) is None
+
+
+def test_the_list_is_not_loaded_before_it_is_needed() -> None:
+    code = "import sys, dragoman.prices; print('genai_prices' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"  # noqa: S603 (our own code)
+
+
+def test_a_client_finds_the_hook() -> None:
+    from dragoman.core.plugins import plugins
+
+    assert plugins().hooks.price_of(call=call("openai", "gpt-4.1", prompt_tokens=1_000_000)) == 2
