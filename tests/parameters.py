@@ -62,7 +62,7 @@ VALUES: dict[str, Any] = {
     "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}},
     "safety_identifier": "u-1",
     "seed": 7,
-    "service_tier": "default",
+    "service_tier": "priority",
     "stop": ["END"],
     "store": True,
     "stream": True,

@@ -44,6 +44,8 @@ def encode(provider: CompatibleProvider, *messages: Json, policy: Any = "raise",
         ("http://localhost:8000/v1/chat/completions", "http://localhost:8000/v1"),
         ("http://localhost:8000/gateway/acme", "http://localhost:8000/gateway/acme/v1"),
         ("api.acme.test", "https://api.acme.test/v1"),
+        ("localhost:8080", "http://localhost:8080/v1"),
+        ("[::1]:8080/v1", "http://[::1]:8080/v1"),
         (" https://api.acme.test/v4 ", "https://api.acme.test/v4"),
     ],
 )

@@ -136,9 +136,12 @@ def test_a_reason_that_nobody_knows_is_told_and_kept() -> None:
     with pytest.warns(DragomanWarning, match="unknown finish reason 'bored'"):
         found = read(answer("bored", content="hi"))["choices"][0]
     assert found["finish_reason"] == "stop"
-    assert found["message"]["extra_content"] == {"acme": {"finish_reason": "bored"}}
+    assert found["message"]["extra_content"] == {"dragoman": {"finish_reason": "bored"}}
     last = stream(chunk({"content": "hi"}), chunk({}, "bored"))[-1]["choices"][0]
-    assert (last["finish_reason"], last["delta"]) == ("stop", {"extra_content": {"acme": {"finish_reason": "bored"}}})
+    assert (last["finish_reason"], last["delta"]) == (
+        "stop",
+        {"extra_content": {"dragoman": {"finish_reason": "bored"}}},
+    )
 
 
 @pytest.mark.rule(9)

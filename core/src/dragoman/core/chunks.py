@@ -101,5 +101,6 @@ def says_something(choice: Json) -> bool:
 def with_report(choice: Json, key: str, report: Json) -> Json:
     """Put the ledger's report into a choice's message or delta."""
     message = choice.get(key) or {}
-    extra = {**(message.get("extra_content") or {}), "dragoman": report}
+    extra = message.get("extra_content") or {}
+    extra = {**extra, "dragoman": {**(extra.get("dragoman") or {}), **report}}
     return {**choice, key: {**message, "extra_content": extra}}

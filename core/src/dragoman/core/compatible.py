@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from dragoman.core.provider import Call, Json, StreamDecoder, Wire
 
 _CHAT = "chat/completions"
+#: A server on this machine, which rarely has a certificate.
+_LOCAL = re.compile(r"localhost\b|127\.|\[::1\]")
 #: How the path of an address ends when nothing is missing.
 _VERSION = re.compile(r"v\d+\w*")
 _TOO_LONG = re.compile(r"context[ _-]?(?:length|size|window)|maximum context|too many (?:input )?tokens", re.IGNORECASE)
@@ -64,7 +66,8 @@ class CompatibleProvider(Provider):
         if not url or usual is Provider.base_url:
             return url
         if "://" not in url:
-            url = f"{urlsplit(usual).scheme or 'http'}://{url}"
+            local = _LOCAL.match(url) is not None
+            url = f"{'http' if local else urlsplit(usual).scheme or 'http'}://{url}"
         while url.endswith("/v1/v1"):
             url = url.removesuffix("/v1")
         has_version = _VERSION.fullmatch(url.rpartition("/")[2]) is not None

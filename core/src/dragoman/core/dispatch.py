@@ -182,6 +182,7 @@ class Dispatcher:
             request=ask.request,
             endpoint=ask.endpoint,
             method=ask.method,
+            base_url=_address(provider),
             id=f"chatcmpl-{secrets.token_hex(12)}",
             created=int(time.time()),
             extra_headers={**defaults, **options.headers},
@@ -191,6 +192,11 @@ class Dispatcher:
             max_retries=options.max_retries,
             on_unsupported=options.on_unsupported,
         )
+
+
+def _address(provider: Provider) -> str:
+    ready = provider.client or provider.async_client
+    return str(getattr(ready, "base_url", "")) or provider.base_url
 
 
 def make_dispatcher(

@@ -111,7 +111,7 @@ def _finish_reason(dialect: Dialect, call: Call, sent: str, *, calls: bool) -> t
     unknown: Json = {}
     if reason not in _REASONS:
         warn_once(call.provider, "finish_reason", f"{call.provider}: unknown finish reason {sent!r}, taken for 'stop'.")
-        unknown = {call.provider: {"finish_reason": sent}}
+        unknown = {"dragoman": {"finish_reason": sent}}
         reason = "stop"
     if calls and reason not in {"length", "content_filter"}:
         return "tool_calls", unknown

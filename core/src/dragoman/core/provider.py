@@ -52,6 +52,8 @@ class Call:
     request: Json
     endpoint: str = "chat/completions"
     method: str = "POST"
+    #: The provider's address, for hooks that tell two servers of one kind apart.
+    base_url: str = ""
     id: str = ""
     created: int = 0
     extra_body: Json = field(default_factory=dict)
