@@ -314,6 +314,11 @@ def products() -> dict[str, dict[str, Any]]:
             "/health/readiness": http({"status": "healthy", "litellm_version": "1.109.0"}),
             "/v1/models": _models("gpt-4o", "claude", owner="openai"),
         },
+        "litellm locked": {
+            "/health/liveliness": http("I'm alive!".join('""')),
+            "/health/readiness": http({"status": "healthy", "db": "Not connected"}),
+            "/v1/models": http("Internal Server Error", 500),
+        },
         "unknown": {"/v1/models": _models("some/model", owner="sglang")},
         "web": {"/": http("<html>hello"), "/v1/models": http("<html>404", 404)},
     }
