@@ -50,7 +50,7 @@ SOURCES = sorted(
 LAYERS = (
     {"provider"},
     {"assembly", "attempt", "carry", "chunks", "codec", "dotenv", "framing", "hookspecs", "policy", "toolcalls", "usage"},
-    {"configlists", "normalisation"},
+    {"configlists", "normalisation", "toolchoice"},
     {"compatible", "offers"},
     {"plugins"},
     {"hooks"},
@@ -87,6 +87,7 @@ LIGHT = {
     "hooks",
     "routing",
     "toolcalls",
+    "toolchoice",
     "usage",
 }
 OPENAI = {"answers", "arguments", "client", "errors", "fallback", "mixin", "senders", "transport"}

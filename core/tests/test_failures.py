@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+from typing import Any, ClassVar
+
 import openai
 import pytest
 
-from dragoman.core import Call, DragomanError, InvalidRequest, PluginError, StreamCutError, VendorError
+from dragoman.core import (
+    Call,
+    Client,
+    DragomanError,
+    InvalidRequest,
+    PluginError,
+    Provider,
+    StreamCutError,
+    VendorError,
+)
 from dragoman.core.failures import failure_of, no_endpoint, reported
 from dragoman.core.framing import FramingError
 
@@ -63,3 +75,23 @@ def test_a_missing_endpoint_is_a_404_that_names_what_there_is() -> None:
     assert isinstance(failure, openai.NotFoundError)
     assert "acme has no 'embeddings' endpoint (it has: chat, models)" in str(failure)
     assert failure.code == "unsupported_endpoint"
+
+
+def test_where_nobody_listens_the_provider_says_what_to_do() -> None:
+    class Local(Provider):
+        name = "local"
+        start: ClassVar[str] = "start it with `local serve`"
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        place = f"127.0.0.1:{listener.getsockname()[1]}"
+    provider = Local(base_url=f"http://user:secret@{place}/v1", api_key="k")
+    request: Any = {"model": "local/m", "messages": [{"role": "user", "content": "Hi"}]}
+    with Client(providers=[provider], max_retries=0) as client:
+        with pytest.raises(openai.APIConnectionError) as caught:
+            client.chat.completions.create(**request)
+        with pytest.raises(openai.APIConnectionError, match="local serve"):
+            client.chat.completions.create(**request, stream=True)
+    said = str(caught.value)
+    assert said.startswith(f"no local answers at http://{place}/v1 (")
+    assert said.endswith("start it with `local serve`")
+    assert caught.value.__cause__ is not None

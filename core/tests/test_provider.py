@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dragoman.core import Call, Ledger, Provider, Reply, VendorError
-from dragoman.core.provider import error_object, first_env
+from dragoman.core.provider import error_object, first_env, without_password
 
 
 class Acme(Provider):
@@ -106,3 +106,16 @@ def test_the_ledger() -> None:
 def test_a_vendors_error() -> None:
     assert str(VendorError({"message": "full"}, 503)) == "full"
     assert str(VendorError({})) == "the provider reported an error"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a.test/v1", "https://a.test/v1"),
+        ("https://user:pass@a.test:8/v1@x", "https://a.test:8/v1@x"),
+        ("user:pass@a.test/x", "a.test/x"),
+        ("a.test", "a.test"),
+    ],
+)
+def test_a_password_stays_out_of_messages(url: str, shown: str) -> None:
+    assert without_password(url) == shown

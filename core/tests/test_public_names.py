@@ -8,7 +8,7 @@ import dragoman.core
 
 
 def test_names_are_known_before_they_are_loaded() -> None:
-    assert dir(dragoman.core) == dragoman.core.__all__
+    assert dir(dragoman.core) == sorted(dragoman.core.__all__)
     assert set(dragoman.core.__all__) == set(dragoman.core._MODULE_OF)
 
 

@@ -131,13 +131,13 @@ def test_choosing_the_only_tool_means_requiring_a_call() -> None:
 
 def test_choosing_one_of_several_follows_the_policy() -> None:
     params = {"tools": [function("f"), function("g")], "tool_choice": chosen("g")}
-    with pytest.raises(UnsupportedParameter, match="send only that tool"):
+    with pytest.raises(UnsupportedParameter, match="send only those tools"):
         encode_chat(call(**params))
     asked = call("adapt", **params)
-    with pytest.warns(DragomanWarning, match="only g is offered"):
+    with pytest.warns(DragomanWarning, match="only g offered"):
         wire = encode_chat(asked)
     assert (wire["tools"], wire["tool_choice"]) == ([function("g")], "required")
-    assert asked.ledger.adapted == {"tool_choice": "only g is offered, and a call is required"}
+    assert asked.ledger.adapted == {"tool_choice": "only g offered, and tool_choice='required'"}
     ignored = encode_chat(call("ignore", **params))
     assert ignored["tools"] == params["tools"]
     assert "tool_choice" not in ignored

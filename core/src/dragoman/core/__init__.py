@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
-    from dragoman.core.compatible import CompatibleProvider
+    from dragoman.core.compatible import HOSTED_ONLY, CompatibleProvider
     from dragoman.core.configlists import (
         config_list_from_dotenv,
         config_list_from_json,
@@ -51,7 +51,7 @@ _HOME = {
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),
-    "compatible": ("CompatibleProvider",),
+    "compatible": ("HOSTED_ONLY", "CompatibleProvider"),
     "configlists": (
         "config_list_from_dotenv",
         "config_list_from_json",
@@ -92,6 +92,7 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "HOSTED_ONLY",
     "AsyncClient",
     "AsyncReply",
     "AsyncSender",

@@ -15,6 +15,7 @@ from dragoman.core.carry import strip_peer_keys
 from dragoman.core.normalisation import ChunkReader, read_completion, read_usage
 from dragoman.core.policy import unsupported
 from dragoman.core.provider import Provider
+from dragoman.core.toolchoice import choose_by_offering
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,27 @@ _VERSION = re.compile(r"v\d+\w*")
 _TOO_LONG = re.compile(r"context[ _-]?(?:length|size|window)|maximum context|too many (?:input )?tokens", re.IGNORECASE)
 #: Statuses with which servers refuse a prompt that is too long.
 _REFUSED = frozenset({400, 413, 422})
+#: Parameters of a hosted service, with accounts, tiers and moderation: a server of one's own has no use for them.
+HOSTED_ONLY = frozenset(
+    {
+        "audio",
+        "function_call",
+        "functions",
+        "metadata",
+        "modalities",
+        "moderation",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+        "verbosity",
+        "web_search_options",
+    }
+)
 #: Under this key an assistant's arguments stand that were no JSON object: templates want one.
 INVALID_ARGUMENTS = "INVALID_JSON"
 
@@ -53,6 +75,8 @@ class CompatibleProvider(Provider):
         "stop_sequence": "stop",
         "max_tokens": "length",
     }
+    #: Whether `tool_choice` may name a tool. Where only words are read, what is offered says it: see `toolchoice`.
+    names_tools: ClassVar[bool] = True
     #: Keys under which the server wants an assistant's thoughts back; none: they are left out.
     reasoning_keys: ClassVar[tuple[str, ...]] = ()
 
@@ -90,6 +114,8 @@ class CompatibleProvider(Provider):
         for param, name in self.renamed.items():
             if param in chat:
                 chat[name] = chat.pop(param)
+        if not self.names_tools:
+            choose_by_offering(call, chat)
         return chat
 
     def encode_message(self, message: Json) -> Json:

@@ -13,7 +13,7 @@ from dragoman.core import errors
 from dragoman.core.assembly import Assembly
 from dragoman.core.chunks import cut, says_something, with_report
 from dragoman.core.codec import decode_json, encode_json, encode_lenient
-from dragoman.core.failures import failure_of, no_endpoint, reported
+from dragoman.core.failures import failure_of, no_endpoint, reported, told_to_start
 from dragoman.core.framing import NDJSON, SSE, FramingError, event_parts, frames
 from dragoman.core.provider import (
     AsyncReply,
@@ -109,7 +109,7 @@ class Exchange:
             raise no_endpoint(call, offered)
         wire = self.provider.encode(call)
         if call.extra_body:
-            wire.body = {**(wire.body or {}), **call.extra_body}
+            wire.body = self.provider.merge_extra_body(wire.body or {}, call.extra_body)
         if self.content is not None:
             wire.content = self.content
             wire.headers = {**wire.headers, "content-type": self.content_type}
@@ -288,6 +288,8 @@ class Exchange:
     def failed(self, exception: BaseException) -> BaseException:
         """Turn whatever was raised into what the caller shall see, with its cause kept."""
         failure = failure_of(exception, self.call, self._phase, getattr(self._reply, "response", None))
+        if self.provider.start and self._phase == "sending":
+            failure = told_to_start(failure, self.provider)
         self.call.error = failure
         self._finish("failed" if isinstance(failure, Exception) else "abandoned")
         return failure

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dragoman.core import errors
 from dragoman.core.framing import FramingError
-from dragoman.core.provider import StreamCutError, VendorError
+from dragoman.core.provider import StreamCutError, VendorError, without_password
 
 if TYPE_CHECKING:
-    from dragoman.core.provider import AsyncReply, Call, Json, Reply
+    from dragoman.core.provider import AsyncReply, Call, Json, Provider, Reply
 
 #: Where the call was: making the wire, sending it, reading the reply.
 Phase = Literal["encoding", "sending", "decoding"]
@@ -42,6 +42,21 @@ def failure_of(exception: BaseException, call: Call, phase: Phase, response: Any
             failure = errors.connection_error(f"{name}: the call failed: {type(exception).__name__}", path=path)
     failure.__cause__ = exception.__cause__ or exception
     return failure
+
+
+def told_to_start(failure: BaseException, provider: Provider) -> BaseException:
+    """Say what to do where nobody listens at the provider's address; any other failure is returned as it is."""
+    chain, cause = [failure], failure.__cause__ or failure.__context__
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    # The HTTP libraries are told by their names: there are two, and SDKs wrap their exceptions.
+    refused = next((one for one in chain if any(cls.__name__ == "ConnectError" for cls in type(one).__mro__)), None)
+    if refused is None:
+        return failure
+    place = without_password(provider.base_url)
+    message = f"no {provider.name} answers at {place} ({' '.join(str(refused).split())}): {provider.start}"
+    return errors.connection_error(message, cause=failure)
 
 
 def _tell(exception: Exception) -> str:

@@ -200,7 +200,9 @@ class Provider:
     base_url: str = "https://api.openai.com/v1"
     base_url_env: ClassVar[tuple[str, ...]] = ()
     key_env: ClassVar[tuple[str, ...]] = ()
-    framing: ClassVar[Literal["sse", "ndjson"]] = "sse"
+    framing: Literal["sse", "ndjson"] = "sse"
+    #: What to do where no server answers, in words for the user; empty for services that run elsewhere.
+    start: ClassVar[str] = ""
     #: Endpoints the vendor has, as paths below OpenAI's `/v1` (first segment counts); None: ask the vendor.
     endpoints: ClassVar[frozenset[str] | None] = None
 
@@ -222,8 +224,8 @@ class Provider:
         self.sdk_options = sdk_options
 
     def __repr__(self) -> str:
-        """Name and address; the key stays out."""
-        return f"<{type(self).__name__} {self.name!r} at {self.base_url}>"
+        """Name and address; key and password stay out."""
+        return f"<{type(self).__name__} {self.name!r} at {without_password(self.base_url)}>"
 
     def normalise_base_url(self, url: str) -> str:
         """Read the forms of the address that people write; the default only drops the last slash."""
@@ -234,6 +236,10 @@ class Provider:
     def encode(self, call: Call) -> Wire:
         """OpenAI's request -> the vendor's. Raise through `unsupported` for what has no equivalent."""
         return Wire(path="/" + call.endpoint, body=call.request or None, method=call.method)
+
+    def merge_extra_body(self, body: Json, extra_body: Json) -> Json:
+        """Add the caller's own parameters to the wire's body: at the top, where they replace what has their name."""
+        return {**body, **extra_body}
 
     def decode(self, call: Call, body: Json) -> Json:
         """The vendor's answer -> OpenAI's. `body` itself may be returned if there is nothing to do."""
@@ -257,6 +263,13 @@ class Provider:
 
     def async_sender(self) -> AsyncSender | None:
         """Make the asynchronous sender; None as for `sender`."""
+
+
+def without_password(url: str) -> str:
+    """Return an address for messages: user and password stay out."""
+    head, slashes, rest = url.partition("://")
+    host, slash, path = (rest if slashes else head).partition("/")
+    return f"{head + slashes if slashes else ''}{host.rpartition('@')[2]}{slash}{path}"
 
 
 def first_env(names: tuple[str, ...]) -> str | None:

@@ -22,6 +22,7 @@ class LiteLLM(CompatibleProvider):
     name = "litellm"
     base_url = "http://127.0.0.1:4000/v1"
     base_url_env: ClassVar = ("LITELLM_API_BASE",)
+    start: ClassVar = "start it with `litellm --config FILE`, or set LITELLM_API_BASE"
     key_env: ClassVar = ("LITELLM_API_KEY",)
     reasoning_keys: ClassVar = ("reasoning_content",)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dragoman.core import CompatibleProvider
+from dragoman.core import HOSTED_ONLY, CompatibleProvider
 from dragoman.llamacpp.options import EngineOptions
-from dragoman.llamacpp.request import ABSENT, encode_rehearsal, encode_tool_choice
+from dragoman.llamacpp.request import encode_rehearsal
 from dragoman.llamacpp.source import DEMO
 
 if TYPE_CHECKING:
@@ -28,10 +28,13 @@ class LlamaCpp(CompatibleProvider):
     name = "llamacpp"
     base_url = ""
     base_url_env: ClassVar = ("LLAMACPP_API_BASE",)
+    start: ClassVar = "start it with `llama-server -m FILE.gguf`, or set LLAMACPP_API_BASE"
     endpoints: ClassVar = frozenset({"chat", "completions", "embeddings", "models"})
-    absent: ClassVar = ABSENT
+    absent: ClassVar = dict.fromkeys(HOSTED_ONLY, "llama.cpp takes it without any effect")
     #: Only newer builds know the newer name.
     renamed: ClassVar = {"max_completion_tokens": "max_tokens"}
+    #: An object it takes for "auto", without a word.
+    names_tools: ClassVar = False
     reasoning_keys: ClassVar = ("reasoning_content",)
 
     def __init__(  # noqa: PLR0913 (each is one option of the engine, all are named)
@@ -63,12 +66,10 @@ class LlamaCpp(CompatibleProvider):
         return not self.base_url and self.client is None and self.async_client is None
 
     def encode_chat(self, call: Call) -> Json:
-        """Fit the choice of a tool to the engine, and ask for several calls at once if the caller wants that."""
+        """Ask for several calls at once if the caller wants that."""
         chat = super().encode_chat(call)
-        if chat.get("tools"):
-            encode_tool_choice(call, chat)
-            if self.parallel_tool_calls:
-                chat.setdefault("parallel_tool_calls", True)
+        if chat.get("tools") and self.parallel_tool_calls:
+            chat.setdefault("parallel_tool_calls", True)
         return encode_rehearsal(chat) if call.model == DEMO and self.in_process else chat
 
     def decode_error(self, status: int, body: Any) -> Json:

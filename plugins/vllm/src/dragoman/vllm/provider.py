@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dragoman.core import CompatibleProvider
+from dragoman.core import HOSTED_ONLY, CompatibleProvider
 from dragoman.vllm.mistral import encode_messages
 
 if TYPE_CHECKING:
     from dragoman.core import Call, Json
 
-#: What vLLM's request has no field for; it notes such parameters in its log and goes on.
-_IGNORED = (
-    *("audio", "function_call", "functions", "metadata", "modalities", "moderation", "prediction"),
-    *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier", "service_tier"),
-    *("store", "user", "verbosity", "web_search_options"),
-)
 #: What a refusal says -> what its reader can do.
 _ADVICE = {
     "--enable-auto-tool-choice": 'start it with these flags; tool_choice="required" or a tool\'s name work without',
@@ -34,8 +28,10 @@ class VLLM(CompatibleProvider):
     name = "vllm"
     base_url = "http://127.0.0.1:8000/v1"
     base_url_env: ClassVar = ("VLLM_API_BASE",)
+    start: ClassVar = "start it with `vllm serve MODEL`, or set VLLM_API_BASE"
     key_env: ClassVar = ("VLLM_API_KEY",)
-    absent: ClassVar = dict.fromkeys(_IGNORED, "vLLM takes it without any effect")
+    #: Its request has no field for them; it notes them in its log and goes on.
+    absent: ClassVar = dict.fromkeys(HOSTED_ONLY, "vLLM takes it without any effect")
     #: Today's name and that of older versions; each reads its own.
     reasoning_keys: ClassVar = ("reasoning", "reasoning_content")
 
