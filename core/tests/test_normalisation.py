@@ -186,6 +186,7 @@ def test_choices_are_kept_apart() -> None:
     call = {"tool_calls": [{"index": 0, **tool_call(id="a")}]}
     found = stream(chunk({"content": "b"}, index=1), chunk(call), chunk({}, "stop", 1), chunk({}, "stop"))
     assert [(out["choices"][0]["index"], out["choices"][0]["finish_reason"]) for out in found] == [
+        (0, None),
         (1, None),
         (0, None),
         (1, "stop"),
@@ -360,3 +361,12 @@ def test_annotations_are_said_once_and_whole() -> None:
         {"role": "assistant", "content": "a"},
         {"annotations": [{"n": 1}, {"n": 2}]},
     ]
+
+
+def test_a_fragment_with_the_id_null_has_none() -> None:
+    parts = [
+        tool_call(id="a", function={"name": "f", "arguments": "{"}),
+        {"id": "null", "function": {"arguments": "}"}},
+    ]
+    found = deltas(*(chunk({"tool_calls": [{"index": 0, **part}]}) for part in parts))
+    assert found[1] == {"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]}

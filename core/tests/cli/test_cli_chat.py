@@ -149,7 +149,6 @@ def test_failures_have_exit_codes(chat: Any, status: int, code: int) -> None:
     ("args", "code", "words"),
     [
         (("-m", "nowhere/model"), 2, "no installed plugin offers the provider 'nowhere'"),
-        (("-m", "mistralai/large"), 2, "pip install dragoman-mistralai"),
         (("-m", "small", "--base-url", "http://127.0.0.1:1/v1", "-o", "timeout=5"), 5, "onnection refused"),
         (("-m", "openai/gpt-5"), 5, "DRAGOMAN_OFFLINE"),
     ],

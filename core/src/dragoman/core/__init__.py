@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from dragoman.core.functions import async_function_sender, function_sender
     from dragoman.core.hookspecs import hookimpl
+    from dragoman.core.modelclients import FunctionProvider, ModelClientProvider
     from dragoman.core.policy import DragomanWarning, is_default, unsupported, warn_once
     from dragoman.core.provider import (
         AsyncReply,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
         VendorError,
         Wire,
     )
-    from dragoman.core.senders import async_sdk_sender, sdk_sender
+    from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
 
 _HOME = {
     "carry": ("pack", "strip_peer_keys", "unpack"),
@@ -71,6 +72,7 @@ _HOME = {
     ),
     "functions": ("async_function_sender", "function_sender"),
     "hookspecs": ("hookimpl",),
+    "modelclients": ("FunctionProvider", "ModelClientProvider"),
     "policy": ("DragomanWarning", "is_default", "unsupported", "warn_once"),
     "provider": (
         "AsyncReply",
@@ -87,7 +89,7 @@ _HOME = {
         "VendorError",
         "Wire",
     ),
-    "senders": ("async_sdk_sender", "sdk_sender"),
+    "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -104,10 +106,12 @@ __all__ = [
     "DragomanError",
     "DragomanWarning",
     "Event",
+    "FunctionProvider",
     "InvalidRequest",
     "Json",
     "Ledger",
     "MissingKey",
+    "ModelClientProvider",
     "PluginError",
     "Provider",
     "Reply",
@@ -122,6 +126,7 @@ __all__ = [
     "async_http_client",
     "async_http_sender",
     "async_sdk_sender",
+    "check_headers",
     "config_list_from_dotenv",
     "config_list_from_json",
     "config_list_from_models",
@@ -132,6 +137,7 @@ __all__ = [
     "http_sender",
     "is_default",
     "pack",
+    "refuse_offline",
     "sdk_sender",
     "strip_peer_keys",
     "unpack",

@@ -31,25 +31,23 @@ _TOO_LONG = re.compile(r"context[ _-]?(?:length|size|window)|maximum context|too
 #: Statuses with which servers refuse a prompt that is too long.
 _REFUSED = frozenset({400, 413, 422})
 #: Parameters of a hosted service, with accounts, tiers and moderation: a server of one's own has no use for them.
-HOSTED_ONLY = frozenset(
-    {
-        "audio",
-        "function_call",
-        "functions",
-        "metadata",
-        "modalities",
-        "moderation",
-        "prediction",
-        "prompt_cache_key",
-        "prompt_cache_options",
-        "prompt_cache_retention",
-        "safety_identifier",
-        "service_tier",
-        "store",
-        "user",
-        "verbosity",
-        "web_search_options",
-    }
+HOSTED_ONLY = (
+    "audio",
+    "function_call",
+    "functions",
+    "metadata",
+    "modalities",
+    "moderation",
+    "prediction",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "user",
+    "verbosity",
+    "web_search_options",
 )
 #: Under this key an assistant's arguments stand that were no JSON object: templates want one.
 INVALID_ARGUMENTS = "INVALID_JSON"

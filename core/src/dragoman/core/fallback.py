@@ -11,6 +11,7 @@ import openai
 
 from dragoman.core.entries import Entry, read_entries
 from dragoman.core.errors import MissingKey, PluginError, UnknownProvider
+from dragoman.core.modelclients import code_provider
 from dragoman.core.policy import DragomanWarning
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class ConfigList:
             return self._providers[entry.number]
 
     def _make(self, entry: Entry) -> tuple[Provider, str]:
+        if entry.model_client is not None:
+            return code_provider(entry.model_client, entry.raw), entry.model
         if entry.azure is not None:
             # A deployment's name has no dots.
             return self._router.fresh("openai", _azure(entry)), entry.model.replace(".", "")

@@ -172,7 +172,7 @@ class ChunkReader:
 
     def _read(self, head: Json, choice: Json) -> Iterator[Json]:
         index = choice.get("index") or 0
-        state = self._choices.setdefault(index, _Choice(Fragments(self._call, index)))
+        state = self._choice(index)
         reason = None if state.finished else choice.get("finish_reason") or None
         extra = {key: value for key, value in choice.items() if key not in {"index", "delta", "finish_reason"}}
         deltas = self._deltas(state, choice.get("delta") or {}, last=reason is not None)
@@ -181,6 +181,9 @@ class ChunkReader:
                 {} if state.opened else {"role": "assistant", "content": (choice.get("delta") or {}).get("content")}
             ]
             state.opened = True
+        if deltas:
+            # Clients take choices in the order of their indexes.
+            yield from self._opened_before(head, index)
         for delta in deltas:
             # What stands beside the delta goes out once.
             yield _chunk(head, index, delta, None, extra)
@@ -193,6 +196,19 @@ class ChunkReader:
                 # Clients cannot join lists whose items have no index: they are said once, whole.
                 last["annotations"] = state.annotations
             yield _chunk(head, index, last, sent, extra)
+
+    def _opened_before(self, head: Json, index: int) -> Iterator[Json]:
+        for number in range(index):
+            state = self._choice(number)
+            if not state.opened:
+                state.opened = True
+                yield _chunk(head, number, {"role": "assistant", "content": ""}, None, {})
+
+    def _choice(self, index: int) -> _Choice:
+        found = self._choices.get(index)
+        if found is None:
+            found = self._choices[index] = _Choice(Fragments(self._call, index))
+        return found
 
     def _deltas(self, state: _Choice, sent: Json, *, last: bool) -> list[Json]:
         """Cut one delta of the server's into OpenAI's: text and the like first, then calls, each on its own."""

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from dragoman.core.provider import Call, Json
 
 
+#: What stands where an id should be.
+_NO_IDS = frozenset({None, "", "null"})
+
+
 def read_tool_calls(call: Call, choice: int, sent: list[Json]) -> list[Json]:
     """Return the tool calls of a whole message, the `choice`-th of the answer."""
     ids = _Ids(call, choice)
@@ -48,7 +52,7 @@ class _Ids:
 
     def take(self, sent: Any, position: int) -> str:
         """Return the server's id, or one that is the same whenever it is asked for."""
-        usable = isinstance(sent, str) and sent not in {"", "null"} and sent not in self._taken
+        usable = isinstance(sent, str) and sent not in _NO_IDS and sent not in self._taken
         found: str = sent if usable else f"{self._stem}_{position}"
         self._taken.add(found)
         return found
@@ -114,7 +118,9 @@ class Fragments:
 
     def _belongs_to(self, sent: Json) -> _Known:
         """Find a fragment's call by the server's number, unless another id says that it is another call."""
-        number, sent_id = sent.get("index"), sent.get("id") or None
+        number, sent_id = sent.get("index"), sent.get("id")
+        if sent_id in _NO_IDS:
+            sent_id = None
         found = self._unnumbered(sent, sent_id) if number is None else self._numbers.get(int(number))
         if found is not None and sent_id is not None and found.sent_id not in {None, sent_id}:
             found = None

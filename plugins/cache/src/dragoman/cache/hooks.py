@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from dragoman.cache.keys import key_of
 from dragoman.cache.store import Store
-from dragoman.core import DragomanError, hookimpl
+from dragoman.core import hookimpl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,5 +80,7 @@ def _limit(name: str) -> float | None:
     try:
         return float(text)
     except ValueError:
+        from dragoman.core import DragomanError
+
         message = f"DRAGOMAN_CACHE_{name} must be a number, not {text!r}"
         raise DragomanError(message) from None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from dragoman.core import Call, Json
 
 #: What is not among the documented parameters, and has no effect.
-_IGNORED = HOSTED_ONLY | {"logprobs", "n", "parallel_tool_calls", "top_logprobs"}
+_IGNORED = (*HOSTED_ONLY, "logprobs", "n", "parallel_tool_calls", "top_logprobs")
 #: JSON mode in the one form that LM Studio has for it.
 _ANY_OBJECT = {"type": "json_schema", "json_schema": {"name": "object", "schema": {"type": "object"}}}
 _BAD_REQUEST = range(400, 500)

@@ -1,0 +1,1 @@
+"""What `dragoman check` asks a model, how it judges the answers, and how it keeps to its budget."""

@@ -1,0 +1,125 @@
+"""Mistral's API as a dragoman provider, sent by the official `mistralai` SDK."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote, unquote
+
+from dragoman.core import CompatibleProvider
+from dragoman.mistralai import failures, response
+from dragoman.mistralai.catalog import decode_model, decode_models
+from dragoman.mistralai.embeddings import decode_embeddings, encode_embeddings
+from dragoman.mistralai.messages import encode_messages
+from dragoman.mistralai.request import fit_parameters
+from dragoman.mistralai.senders import AsyncMistralSender, MistralSender
+from dragoman.mistralai.stream import Reader
+
+if TYPE_CHECKING:
+    from dragoman.core import AsyncSender, Call, Json, Sender, StreamDecoder, Wire
+
+_CHAT = "chat/completions"
+_EMBEDDINGS = "embeddings"
+
+
+class Mistral(CompatibleProvider):
+    """https://docs.mistral.ai/api. `base_url` has no `/v1`; `sdk_options` are arguments of `mistralai.client.Mistral`.
+
+    `client` is a ready client of the SDK; as it serves both colours, it is also taken for `async_client`.
+    """
+
+    name = "mistralai"
+    base_url = "https://api.mistral.ai"
+    key_env: ClassVar[tuple[str, ...]] = ("MISTRAL_API_KEY",)
+    absent: ClassVar = {
+        "audio": "it answers in text",
+        "function_call": "it has no such parameter; tool_choice is its successor",
+        "functions": "it has no such parameter; tools is its successor",
+        "logit_bias": "it has no such parameter",
+        "modalities": "it answers in text",
+        "moderation": "it has guardrails of its own (extra_body)",
+        "prompt_cache_options": "it has prompt_cache_key only",
+        "prompt_cache_retention": "it has prompt_cache_key only",
+        "safety_identifier": "it asks for no user",
+        "store": "it stores nothing",
+        # Usage always comes; whether the caller sees it is core's business.
+        "stream_options": "it always sends usage",
+        "user": "it asks for no user",
+        "verbosity": "it has no such parameter",
+        "web_search_options": "its chat completions do not search",
+    }
+    renamed: ClassVar = {"max_completion_tokens": "max_tokens", "seed": "random_seed"}
+    finish_reasons: ClassVar = {**CompatibleProvider.finish_reasons, "model_length": "length"}
+
+    def normalise_base_url(self, url: str) -> str:
+        """Drop the last slash, and the `/v1` that other vendors' addresses end with."""
+        return super().normalise_base_url(url).removesuffix("/v1")
+
+    def encode(self, call: Call) -> Wire:
+        """OpenAI's request -> Mistral's; endpoints other than chat, embeddings and models pass as they are."""
+        wire = super().encode(call)
+        kind, _, rest = call.endpoint.partition("/")
+        if call.endpoint == _EMBEDDINGS:
+            wire.body = encode_embeddings(call)
+        if kind == "models" and rest:
+            # A model's own id may contain what a path may not.
+            wire.path = f"/models/{quote(unquote(rest), safe='')}"
+        wire.path = f"/v1{wire.path}"
+        return wire
+
+    def encode_chat(self, call: Call) -> Json:
+        """Return the body of a chat request. Raises `InvalidRequest` for conversations that Mistral cannot take."""
+        chat = super().encode_chat(call)
+        fit_parameters(call, chat)
+        chat["messages"] = encode_messages(call, zip(call.request["messages"], chat["messages"], strict=True))
+        return chat
+
+    def decode(self, call: Call, body: Json) -> Json:
+        """Mistral's answer -> OpenAI's. Raises `VendorError` for an error that came with status 200."""
+        failures.in_answer(body)
+        if call.endpoint == _CHAT:
+            return response.release(super().decode(call, body))
+        if call.endpoint == _EMBEDDINGS:
+            return decode_embeddings(call, body)
+        if call.endpoint == "models":
+            return decode_models(body)
+        if call.endpoint.startswith("models/") and call.method == "GET":
+            return decode_model(body)
+        return body
+
+    def decode_stream(self, call: Call) -> StreamDecoder | None:
+        """Make the decoder of one stream."""
+        inner = super().decode_stream(call)
+        return Reader(inner) if inner is not None else None
+
+    def decode_choice(self, call: Call, choice: Json) -> Json:
+        """Make text of content that is a list of chunks."""
+        del call
+        return response.flatten_choice(choice)
+
+    def decode_usage(self, usage: Json) -> Json:
+        """OpenAI's usage; audio counts as prompt."""
+        return super().decode_usage(response.decode_usage(usage))
+
+    def decode_error(self, status: int, body: Any) -> Json:
+        """The body of a failure -> OpenAI's error object."""
+        return failures.finish(super().decode_error(status, failures.plain(body)), status)
+
+    def sender(self) -> Sender:
+        """Send through `client`, or through a `mistralai.client.Mistral` made from the settings."""
+        ready = self.client or self.async_client
+        return MistralSender(ready or self._make(), owned=ready is None, name=self.name)
+
+    def async_sender(self) -> AsyncSender:
+        """Send through `async_client` or `client`, or through a `mistralai.client.Mistral` made from the settings."""
+        ready = self.async_client or self.client
+        return AsyncMistralSender(ready or self._make(), owned=ready is None, name=self.name)
+
+    def _make(self) -> Any:
+        from mistralai.client import Mistral as Client
+
+        options = dict(self.sdk_options)
+        if self.base_url != type(self).base_url or "server" not in options:
+            options.setdefault("server_url", self.base_url)
+        if self.api_key:
+            options.setdefault("api_key", self.api_key)
+        return Client(**options)
