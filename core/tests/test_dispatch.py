@@ -100,7 +100,7 @@ def test_endpoints(dispatcher: Dispatcher, wanted: Ask, provider: str, endpoint:
 def test_models_are_merged(dispatcher: Dispatcher) -> None:
     answers: dict[str, Any] = {
         "one": {"data": [{"id": "a"}, "odd", {"id": "b", "object": "model", "created": 5, "owned_by": "x"}]},
-        "second": {"data": [{"id": "c", "owned_by": "y"}]},
+        "second": {"data": [{"id": "c", "owned_by": "y", "created": None}]},
         "third": {"data": "odd"},
         "fourth": ValueError("asleep"),
     }

@@ -7,6 +7,7 @@ also its table. What a test skips is "left out", with the reason it gives.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections import Counter
 from importlib.metadata import entry_points
@@ -23,7 +24,7 @@ from recorded_judge.roads import AsyncRoad, Road, SyncRoad
 from recorded_judge.tally import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 TITLES = {
     "answer": "answers",
@@ -76,8 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
-    report = yield
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    report: Any = yield
     params = item.callspec.params if hasattr(item, "callspec") else {}
     for argument in set(TITLES) & set(params):
         exchange, table = params[argument], item.config.stash[TABLES].get(argument)
@@ -86,7 +87,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[Any]:
         column = {"passed": "right", "failed": "wrong", "skipped": "left out"}[report.outcome]
         reason = report.longrepr[2].removeprefix("Skipped: ") if report.skipped else ""
         table.count(exchange.file, column, reason)
-        table.notes.update(value for name, value in item.user_properties if name == "note")
+        table.notes.update(str(value) for name, value in item.user_properties if name == "note")
     return report
 
 
@@ -134,7 +135,7 @@ class Roads:
 
     def __getitem__(self, family: traffic.Family) -> list[Road]:
         """Four roads: both clients, on the plain road and on the HTTP road. Skips if the plugin is not there."""
-        if reason := traffic.missing(family.provider or family.name):
+        if reason := traffic.missing(family.provider_name):
             pytest.skip(reason)
         if family.name not in self._found:
             self._found[family.name] = self._make(family)
@@ -143,7 +144,8 @@ class Roads:
     def _make(self, family: traffic.Family) -> list[Road]:
         from dragoman.core import AsyncClient, Client
 
-        client, async_client = (cls(**self._options(family)) for cls in (Client, AsyncClient))
+        options = self._options(family)
+        client, async_client = Client(**options), AsyncClient(**options)
         self._clients += [client, async_client]
         return [
             SyncRoad("Client", http=False, client=client),
@@ -154,10 +156,10 @@ class Roads:
 
     def _options(self, family: traffic.Family) -> dict[str, Any]:
         reach: dict[str, Any] = {"base_url": self._url + family.suffix, "api_key": "test-key"}
-        own = dict(family.options)
-        if family.name == traffic.COMPATIBLE or own:
-            return {"default_provider": "instance", "providers": [provider_of(family, reach | own)], "max_retries": 0}
-        return {"default_provider": family.provider or family.name, **reach, "max_retries": 0}
+        start: dict[str, Any] = {"default_provider": family.prefix, "max_retries": 0}
+        if family.prefix == "instance":
+            return {**start, "providers": [provider_of(family, reach | dict(family.options))]}
+        return {**start, **reach}
 
     def close(self) -> None:
         for client, async_client in zip(self._clients[::2], self._clients[1::2], strict=True):
@@ -170,9 +172,9 @@ def provider_of(family: traffic.Family, options: dict[str, Any]) -> Any:
     from dragoman import core
 
     if family.name == traffic.COMPATIBLE:
-        return core.CompatibleProvider(name="instance", **options)
-    (entry,) = entry_points(group="dragoman.providers", name=family.provider or family.name)
-    return entry.load()(name="instance", **options)
+        return core.CompatibleProvider(name=family.prefix, **options)
+    (entry,) = entry_points(group="dragoman.providers", name=family.provider_name)
+    return entry.load()(name=family.prefix, **options)
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +182,24 @@ def roads(replay: Any, runner: asyncio.Runner) -> Iterator[Roads]:
     found = Roads(replay.url, runner)
     yield found
     found.close()
+
+
+@pytest.fixture
+def lone_client(replay: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[traffic.Exchange], Any]]:
+    """Makes a client that reaches one provider only: a list of models asks all the others too."""
+    from dragoman.core import Client, plugins
+
+    monkeypatch.setenv("DRAGOMAN_PLUGINS", "")
+    # What is installed is looked up once in a process.
+    monkeypatch.setattr(plugins, "_installed", plugins.Plugins())
+    with contextlib.ExitStack() as stack:
+
+        def make(exchange: traffic.Exchange) -> Any:
+            family = exchange.family
+            if reason := traffic.missing(family.provider_name):
+                pytest.skip(reason)
+            address = replay.base_url(exchange.id, suffix=family.suffix)
+            provider = provider_of(family, {"base_url": address, "api_key": "test-key", **dict(family.options)})
+            return stack.enter_context(Client(default_provider=provider.name, providers=[provider], max_retries=0))
+
+        yield make

@@ -30,30 +30,24 @@ READERS = {
     "ollama": ollama_answers.expected,
     "openai": openai_answers.expected,
 }
-QUESTION = [{"role": "user", "content": "What do you say?"}]
+#: Characters of a stream that goes one way only.
+LONG = 60_000
+QUESTION: Any = [{"role": "user", "content": "What do you say?"}]
 
 
 def left_out(exchange: Exchange) -> str | None:
     """Why an answer is not judged."""
-    if exchange.streamed:
-        ends = [event.get("id") for event in exchange.events() if any(_ended(event))]
-        two = exchange.family.accented and len(set(ends)) > 1
-        return "one recorded stream with two answers in it" if two else None
-    if not isinstance(exchange.body, dict):
+    if exchange.family.accented:
+        return compatible_answers.unreadable(exchange)
+    if not exchange.streamed and not isinstance(exchange.body, dict):
         return "the body is no JSON object"
-    if exchange.family.plain_body and exchange.body.get("object") == "response":
+    if exchange.family.plain_body and not exchange.streamed and exchange.body.get("object") == "response":
         return "filed as chat, but the body is the answer of another endpoint (Responses)"
-    if any(isinstance(choice["message"].get("content"), dict) for choice in exchange.body.get("choices") or []):
-        return "the content is an object where OpenAI's is text, and no rule says what becomes of it"
     return None
 
 
-def _ended(event: dict[str, Any]) -> list[Any]:
-    return [choice.get("finish_reason") for choice in event.get("choices") or []]
-
-
 def request_for(exchange: Exchange, *, usage: bool) -> dict[str, Any]:
-    request: dict[str, Any] = {"model": exchange.model, "messages": QUESTION}
+    request: dict[str, Any] = {"model": exchange.address, "messages": QUESTION}
     request["extra_headers"] = {"x-replay-id": exchange.id}
     if exchange.streamed:
         request["stream"] = True
@@ -74,7 +68,10 @@ def journeys(exchange: Exchange, roads: list[Road]) -> list[tuple[Road, bool]]:
         return [(road, not road.http) for road in roads]
     number = int(exchange.id[-2:], 16)
     ways = [(roads[number % 4], True), (roads[number // 4 % 4], False)]
-    return ways if exchange.streamed else ways[:1]
+    if not exchange.streamed:
+        return ways[:1]
+    # The longest take most of the time, and say the same thing a thousand times.
+    return ways if len(exchange.sse or "") < LONG else ways[number // 16 % 2 :][:1]
 
 
 @pytest.mark.rule(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 20, 136, 137, 138, 139, 140, 141, 142, 143)
@@ -90,27 +87,26 @@ def test_the_client_sees_what_was_recorded(answer: Exchange, roads: Any, request
         got = road.call(**request_for(answer, usage=usage))
         found = judge_stream(answer, want, got, usage) if answer.streamed else judge_body(answer, want, got)
         faults += [f"{road.name}{', usage' if answer.streamed and usage else ''}: {fault}" for fault in found]
-    if recorded_faults(answer):
+    if answer.family.plain_body and recorded_faults(answer):
         request.node.user_properties.append(("note", "breaks OpenAI's own promises as recorded; passed on unchanged"))
     assert not faults, "\n".join([answer.id, *faults])
 
 
 def judge_body(exchange: Exchange, want: Outcome, got: Got) -> list[str]:
     body = as_json(got.completion)
-    faults = [fault for fault in faults_of_body(body) if fault not in recorded_faults(exchange)]
+    faults = not_recorded(exchange, faults_of_body(body))
     if exchange.family.plain_body and body != exchange.body:
         faults.append(f"the object differs from the recorded one in {changed(exchange.body, body)}")
     seen = outcome_of_body(body)
     if exchange.family.accented:
-        seen = at_rest(seen)
+        want, seen = at_rest(want), at_rest(seen)
         faults += [f"lost: {key}" for key in lost(exchange.body, body)]
     return faults + differences(want, seen)
 
 
 def judge_stream(exchange: Exchange, want: Outcome, got: Got, usage: bool) -> list[str]:
     chunks = [as_json(chunk) for chunk in got.chunks or []]
-    known = recorded_faults(exchange)
-    faults = [fault for fault in faults_of_chunks(chunks, usage=usage, whole=want.error is None) if fault not in known]
+    faults = not_recorded(exchange, faults_of_chunks(chunks, usage=usage, whole=want.error is None))
     seen = outcome_of_chunks(chunks, got.error)
     if exchange.family.plain_body:
         recorded = exchange.events()
@@ -121,11 +117,19 @@ def judge_stream(exchange: Exchange, want: Outcome, got: Got, usage: bool) -> li
             faults.append(f"chunk {place} of {len(recorded)} differs from the recorded one")
     else:
         seen = at_rest(seen)
+        if exchange.family.accented and want.error is None and usage:
+            # What is said once stands at the end: in the last chunk, that of the usage if there is one.
+            last = [event for event in exchange.events() if event.get("usage") or ended(event)]
+            faults += [f"lost: {key}" for key in lost(last[-1:], chunks[-4:])]
         for part in seen.answers.values():
             part.text = part.text or None  # the role chunk's empty text says that text may follow
     if not usage:
         want = Outcome(**{**vars(want), "usage": None})
     return faults + differences(*(comparable(outcome, want.error) for outcome in (want, seen)))
+
+
+def ended(event: dict[str, Any]) -> bool:
+    return any(choice.get("finish_reason") for choice in event.get("choices") or [])
 
 
 def comparable(outcome: Outcome, error: str | None) -> Outcome:
@@ -138,11 +142,21 @@ def comparable(outcome: Outcome, error: str | None) -> Outcome:
 
 
 def at_rest(seen: Outcome) -> Outcome:
-    """An answer without its empty things: no thoughts, no refusal, a legacy call of nothing."""
+    """An answer without its empty things: no thoughts, no refusal, a legacy call of nothing.
+
+    Beside calls an empty text is not nothing: a reader shows it. Alone it is as good as none.
+    """
     for part in seen.answers.values():
+        part.text = part.text if part.calls else part.text or ""
         part.reasoning, part.refusal = part.reasoning or None, part.refusal or None
         part.other = {key: value for key, value in part.other.items() if compatible_answers.said(value)}
     return seen
+
+
+def not_recorded(exchange: Exchange, faults: list[str]) -> list[str]:
+    """The faults that the recording does not have itself; to look there takes time."""
+    known = recorded_faults(exchange) if faults else []
+    return [fault for fault in faults if fault not in known]
 
 
 def recorded_faults(exchange: Exchange) -> list[str]:
@@ -180,7 +194,9 @@ def test_the_provider_is_found_by_the_prefix_and_by_its_address(family: Family, 
     want = READERS[family.wire](exchange)
     address = replay.base_url(exchange.id, suffix=family.suffix)
     with Client(default_provider=family.name, base_url=address, api_key="test-key", max_retries=0) as client:
-        for model in (exchange.model, f"{family.name}/{exchange.model}"):
+        # A router's models may begin with the name of another plugin: they need the prefix.
+        bare = [] if missing(exchange.model.partition("/")[0]) is None else [exchange.model]
+        for model in (*bare, f"{family.name}/{exchange.model}"):
             completion = client.chat.completions.create(model=model, messages=QUESTION)
-            assert differences(want, at_rest(outcome_of_body(as_json(completion)))) == []
+            assert differences(at_rest(want), at_rest(outcome_of_body(as_json(completion)))) == []
             assert replay.log[-1]["body"]["model"] == exchange.model

@@ -47,10 +47,13 @@ def lost(recorded: object, seen: object) -> list[str]:
 
 #: Judged elsewhere, or said in OpenAI's words by another key.
 _TRANSLATED = frozenset(
-    "id object created created_at model choices message delta index finish_reason done done_reason role content text "
-    "refusal reasoning reasoning_content thinking tool_calls function_call audio usage cached_tokens num_cached_tokens "
-    "prompt_token_details prompt_tokens completion_tokens total_tokens prompt_eval_count eval_count logprobs "
-    "prompt_tokens_details completion_tokens_details".split()
+    {"id", "object", "created", "created_at", "model", "choices", "message", "delta", "index", "finish_reason", "done"}
+    | {"done_reason", "role", "content", "text", "refusal", "reasoning", "reasoning_content", "thinking", "tool_calls"}
+    | {"function_call", "audio", "logprobs", "usage", "prompt_tokens", "completion_tokens", "total_tokens"}
+    | {"prompt_tokens_details", "prompt_token_details", "completion_tokens_details", "cached_tokens"}
+    | {"num_cached_tokens", "prompt_eval_count", "eval_count"}
+    # Together's, of each piece: put together it is no token's.
+    | {"token_id"}
 )
 
 

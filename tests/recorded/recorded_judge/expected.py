@@ -88,6 +88,10 @@ def _compare_calls(index: int, want: Answer, got: Answer) -> list[str]:
     if len(want.calls) != len(got.calls):
         return _compare(f"choice {index} calls", [c.name for c in want.calls], [c.name for c in got.calls])
     found = []
+    taken = [theirs.id for mine, theirs in zip(want.calls, got.calls, strict=True) if mine.id == SOME_TEXT]
+    taken += [mine.id for mine in want.calls if taken and mine.id != SOME_TEXT]
+    if len(set(taken)) != len(taken):
+        found.append(f"choice {index}: two calls have one id: {taken}")
     for number, (mine, theirs) in enumerate(zip(want.calls, got.calls, strict=True)):
         for name in ("id", "name", "value", "arguments"):
             wanted = getattr(mine, name)

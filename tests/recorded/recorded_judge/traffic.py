@@ -39,6 +39,16 @@ class Family:
     options: tuple[tuple[str, Any], ...] = ()
 
     @property
+    def provider_name(self) -> str:
+        """The plugin's name."""
+        return self.provider or self.name
+
+    @property
+    def prefix(self) -> str:
+        """What the provider is called in a model's name: an instance has a name of the judge's own."""
+        return "instance" if self.name == COMPATIBLE or self.options else self.provider_name
+
+    @property
     def plain_body(self) -> bool:
         """Whether answers and requests are OpenAI's own and stay as they are."""
         return self.wire == "openai"
@@ -72,7 +82,16 @@ FAMILIES = (
     Family("together", "compatible", ("together.jsonl",), "/v1", "meta-llama/Llama-3.3-70B-Instruct-Turbo"),
     Family("huggingface", "compatible", ("huggingface.jsonl",), "/v1", "meta-llama/Llama-3.3-70B-Instruct"),
     Family("ollama", "ollama", _OLLAMA, "", "qwen3:8b", native=True),
-    Family("ollama /v1", "compatible", _OLLAMA, "/v1", "qwen3:8b", provider="ollama", native=False),
+    Family(
+        "ollama /v1",
+        "compatible",
+        _OLLAMA,
+        "",
+        "qwen3:8b",
+        "ollama",
+        native=False,
+        options=(("openai_endpoint", True),),
+    ),
     Family("lmstudio", "compatible", ("lmstudio.jsonl",), "/v1", "qwen3-8b"),
     Family("vllm", "compatible", ("vllm.jsonl",), "/v1", "Qwen/Qwen3-8B"),
     Family("litellm", "compatible", ("litellm.jsonl",), "/v1", "gpt-4o"),
@@ -123,6 +142,11 @@ class Exchange:
     def model(self) -> str:
         """The model that was asked; any of the provider's where the recording does not say."""
         return (self.request_body or {}).get("model") or self.family.model
+
+    @property
+    def address(self) -> str:
+        """The model as a client names it: with the provider, because a router's models have slashes of their own."""
+        return f"{self.family.prefix}/{self.model}" if self.family.accented else self.model
 
     @property
     def wants_usage(self) -> bool:

@@ -161,7 +161,8 @@ class Dispatcher:
             owner, prefix = str(model.get("owned_by") or owner), ""
         else:
             prefix = f"{owner}/"
-        filled = {"object": "model", "created": 0, "owned_by": owner, **model, "id": f"{prefix}{model.get('id', '')}"}
+        given = {name: value for name, value in model.items() if value is not None}
+        filled = {"object": "model", "created": 0, "owned_by": owner, **given, "id": f"{prefix}{model.get('id', '')}"}
         return model if filled == model else filled
 
     def _by_path(self, endpoint: str) -> tuple[Provider, str]:
