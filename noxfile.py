@@ -1,4 +1,4 @@
-"""Every chore of this repository, one session each: `nox -l` lists them, a bare `nox` is what CI runs.
+"""Every chore of this repository, one session each: `nox -l` lists them, a bare `nox` is what CI runs first.
 
 Works with uv and without it. Distributions are found by looking: `core/` and each `plugins/*/` that has a
 `pyproject.toml`; a new plugin is tested, typed, built and checked alone without a line here.
@@ -14,13 +14,20 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nox
 import nox.virtualenv
+from nox.command import CommandFailed
 from nox.project import dependency_groups, load_toml, python_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv|virtualenv"
+# Minutes on two cores. CI runs `recorded`, `oldest` and `aimock` after these: they need what is not here (recordings,
+# old releases, node). `litellm_proxy` (600 MB) and the frameworks (`nox -t autogen`) are run by hand.
 nox.options.sessions = ["lint", "types", "tests", "openai2", "alone", "docs"]
 # What this machine does not have is skipped, in sight, on CI too; nothing is fetched but packages.
 nox.options.download_python = "never"
@@ -34,6 +41,10 @@ PLUGINS = list(FOLDERS)
 FOLDERS["core"] = ROOT / "core"
 PYTHONS = python_versions(load_toml(ROOT / "core" / "pyproject.toml"))
 UNIT_TESTS = [str(folder / "tests") for folder in FOLDERS.values() if (folder / "tests").is_dir()]
+#: LiteLLM's proxy; later releases ask for parts that are not on PyPI.
+LITELLM_PROXY = "litellm[proxy]==1.106.2"
+#: A server with the wire formats of many vendors, and with their failures on demand (npm).
+AIMOCK = "@copilotkit/aimock@1.43.0"
 #: What talks to a provider: a plugin may bring in only what it declares itself.
 VENDOR_SDKS = {"anthropic", "litellm", "lmstudio", "mistralai", "ollama", "together", "vllm", "xllamacpp"}
 #: The developer's own keys and addresses decide no test.
@@ -101,6 +112,35 @@ class Environment:
         return {entry["name"].lower().replace("_", "-") for entry in listed}
 
 
+def once(session: nox.Session, what: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that outlives the session's environment; `make` fills it the first time."""
+    folder = session.cache_dir.resolve() / re.sub(r"\W+", "-", what).strip("-")
+    made = folder / ".made"
+    if not made.is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        make(folder)
+        made.touch()
+    return folder
+
+
+def name_of(need: str) -> str:
+    """Return the distribution's name in a requirement."""
+    return re.split(r"[^\w-]", need, maxsplit=1)[0]
+
+
+def dependencies(folder: Path) -> list[str]:
+    """Return what a distribution depends on besides core."""
+    needs: list[str] = load_toml(folder / "pyproject.toml")["project"]["dependencies"]
+    return [need for need in needs if not need.startswith("dragoman-core")]
+
+
+def floors(name: str) -> list[str]:
+    """Return `need==version` with the lowest version of all that a distribution depends on, and of openai."""
+    openai = [need for need in dependencies(FOLDERS["core"]) if need.startswith("openai>")]
+    return sorted(re.sub(r">=([\w.]+).*", r"==\1", need) for need in {*dependencies(FOLDERS[name]), *openai})
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and formatting with ruff."""
@@ -135,7 +175,7 @@ def tests(session: nox.Session) -> None:
     install(session, *test_needs())
     own = session.python == f"{sys.version_info.major}.{sys.version_info.minor}"
     house = ["tests", "--ignore=tests/test_docs.py", "--ignore=tests/recorded"] if own else []
-    session.run("python", *pytest(*(session.posargs or [*UNIT_TESTS, *house])), env=CLEAN)
+    session.run("python", *pytest("-n", "auto", *(session.posargs or [*UNIT_TESTS, *house])), env=CLEAN)
 
 
 @nox.session(requires=["build"])
@@ -173,7 +213,28 @@ def openai2(session: nox.Session) -> None:
     pins = Path(session.create_tmp()).resolve() / "constraints.txt"
     pins.write_text(re.sub(r"(?m)^openai==.*\n", "", PINS.read_text("utf-8")), "utf-8")
     install(session, "openai>=2.44,<3", *test_needs(), pins=pins)
-    session.run("python", *pytest(*(session.posargs or UNIT_TESTS)), env=CLEAN)
+    session.run("python", *pytest("-n", "auto", *(session.posargs or UNIT_TESTS)), env=CLEAN)
+
+
+#: What depends on openai alone is left to `openai2`, which runs everything on the newest openai 2.
+NEEDY = [name for name, folder in FOLDERS.items() if dependencies(folder)]
+
+
+# Old releases are not built for the newest Python.
+@nox.session(python=PYTHONS[0], requires=["build"])
+@nox.parametrize("name", NEEDY, ids=NEEDY)
+def oldest(session: nox.Session, name: str) -> None:
+    """Run the tests of core, or of a plugin with an SDK, on the lowest versions that it declares."""
+    lowest = floors(name)
+    session.log(f"dragoman-{name} on {', '.join(lowest)}")
+    # The usual pins do not hold here: the newest pytest wants a newer pluggy than core does.
+    pins = Path(session.create_tmp()).resolve() / "constraints.txt"
+    pins.write_text("\n".join(lowest), "utf-8")
+    # Some tests of core need the openai plugin, which needs nothing but core.
+    install(session, *test_needs(name), wheels=sorted({*built("core", "openai"), *built(name)}), pins=pins)
+    # Recorded answers hold what old SDKs have no types for, and the tests of those compare with the SDK's reading.
+    env = {**CLEAN, "DRAGOMAN_RECORDINGS": None}
+    session.run("python", *pytest(*(session.posargs or [str(FOLDERS[name] / "tests")])), env=env)
 
 
 @nox.session(python=False, requires=["build"])
@@ -181,7 +242,7 @@ def openai2(session: nox.Session) -> None:
 def alone(session: nox.Session, plugin: str) -> None:
     """Install one plugin and core, nothing else, outside the repository, and run a copy of its tests there."""
     project = load_toml(FOLDERS[plugin] / "pyproject.toml")["project"]
-    declared = {re.split(r"[^\w-]", need, maxsplit=1)[0] for need in project["dependencies"]}
+    declared = {name_of(need) for need in project["dependencies"]}
     with tempfile.TemporaryDirectory(prefix="dragoman-", ignore_cleanup_errors=True) as temporary:
         home = Path(temporary)
         environment = Environment(session, home / "env")
@@ -206,6 +267,25 @@ def docs(session: nox.Session) -> None:
     session.run("python", *pytest("tests/test_docs.py", *session.posargs), env=CLEAN)
 
 
+#: AutoGen's lines and what their users install; no two of them fit into one environment.
+AUTOGEN = {"0.7": ("autogen-agentchat==0.7.5", "autogen-ext[openai]==0.7.5")}
+
+
+@nox.session(tags=["autogen"], requires=["build"])
+@nox.parametrize("line", list(AUTOGEN), ids=list(AUTOGEN))
+def autogen(session: nox.Session, line: str) -> None:
+    """Run the scenarios of one of AutoGen's lines, with the framework itself."""
+    install(session, *AUTOGEN[line], *test_needs())
+    session.run("python", *pytest("tests/autogen", *session.posargs), env=CLEAN)
+
+
+@nox.session(tags=["autogen"], requires=["build"])
+def ag2(session: nox.Session) -> None:
+    """Run the scenarios of ag2 1.x, with the framework itself."""
+    install(session, "ag2[openai]==1.2.1", *test_needs())
+    session.run("python", *pytest("tests/autogen", *session.posargs), env=CLEAN)
+
+
 @nox.session(requires=["build"])
 def demo(session: nox.Session) -> None:
     """See it work: a tool-calling conversation with a real engine, without a key and without the network."""
@@ -220,6 +300,38 @@ def recorded(session: nox.Session) -> None:
         session.skip("set DRAGOMAN_RECORDINGS to a folder of recorded answers (they are not in this repository)")
     install(session, *test_needs())
     session.run("python", *pytest("-s", "tests/recorded", *session.posargs), env=CLEAN)
+
+
+@nox.session(requires=["build"])
+def aimock(session: nox.Session) -> None:
+    """Run the tests at aimock, a server of three vendors' wires that fails on demand (node, npm)."""
+    if missing := [name for name in ("node", "npm") if not shutil.which(name)]:
+        session.skip(f"{' and '.join(missing)} not found: aimock is a program for node")
+    quiet = ("--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+    npm = ("npm", "install", *quiet, AIMOCK, "--prefix")
+    try:
+        folder = once(session, AIMOCK, lambda folder: session.run(*npm, str(folder), external=True))
+    except CommandFailed:
+        session.skip("npm could not fetch aimock")
+    install(session, *test_needs())
+    script = folder / "node_modules" / AIMOCK.rpartition("@")[0] / "dist" / "cli.js"
+    env = {**CLEAN, "DRAGOMAN_AIMOCK": str(script)}
+    session.run("python", *pytest("tests/servers/aimock", *session.posargs), env=env)
+
+
+@nox.session(requires=["build"])
+def litellm_proxy(session: nox.Session) -> None:
+    """Run the tests at LiteLLM's real proxy, which has an environment of its own (600 MB, kept)."""
+    if shutil.disk_usage(ROOT).free < 2 * 2**30:
+        session.skip("less than 2 GB are free, and LiteLLM's proxy takes 600 MB")
+    # As users have it: not beside dragoman, for it pins openai 2 and rich 13.
+    folder = once(session, LITELLM_PROXY, lambda folder: Environment(session, folder).pip("install", LITELLM_PROXY))
+    install(session, *test_needs())
+    env = {
+        **CLEAN,
+        "DRAGOMAN_LITELLM": shutil.which("litellm", path=f"{folder / 'bin'}{os.pathsep}{folder / 'Scripts'}"),
+    }
+    session.run("python", *pytest("tests/servers/litellm_proxy", *session.posargs), env=env)
 
 
 def faults(wheel: Path, module: str) -> list[str]:
@@ -243,6 +355,8 @@ def check_wheels(session: nox.Session) -> None:
     walk = """
 import dragoman, importlib, pkgutil
 names = [module.name for module in pkgutil.walk_packages(dragoman.__path__, "dragoman.")]
+# Parts for one framework each, and none of them is here.
+names = [name for name in names if not name.startswith("dragoman.autogen.")]
 for name in names:
     name.endswith("__main__") or importlib.import_module(name)
 print(len(names), "modules, one namespace:", *dragoman.__path__)

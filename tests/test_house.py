@@ -53,13 +53,14 @@ LAYERS = (
     {"configlists", "normalisation", "toolchoice", "values"},
     {"compatible", "offers"},
     {"plugins"},
-    {"hooks"},
-    {"routing"},
+    {"hooks", "registration"},
+    {"pricing", "routing"},
     {"failures"},
     {"replies"},
     {"exchange"},
     {"arguments", "functions", "senders"},
-    {"entries", "modelclients"},
+    {"codesenders", "entries"},
+    {"modelclients"},
     {"fallback"},
     {"dispatch"},
     {"direct", "driver"},
@@ -85,6 +86,7 @@ LIGHT = {
     "policy",
     "plugins",
     "hooks",
+    "registration",
     "routing",
     "toolcalls",
     "toolchoice",
@@ -92,6 +94,8 @@ LIGHT = {
 }
 OPENAI = {"answers", "arguments", "client", "errors", "fallback", "mixin", "senders", "transport"}
 HTTPX = {"senders", "transport"}
+#: A plugin for frameworks needs none of them: each of its modules is imported by whoever has that framework.
+FRAMEWORKS = {"autogen": {"ag2", "autogen", "autogen_core", "pydantic"}}
 VENDOR_SDKS = {"anthropic", "litellm", "lmstudio", "mistralai", "ollama", "together", "vllm", "xllamacpp"}
 
 
@@ -155,7 +159,7 @@ def test_one_name_in_four_places(folder: Path) -> None:
     ]
     assert settings["name"] == f"dragoman-{folder.name}"
     assert modules == [folder.name]
-    assert set(offered) == (set() if folder.name == "core" else {folder.name})
+    assert set(offered) == (set() if folder.name in {"core", *FRAMEWORKS} else {folder.name})
 
 
 @by_name
@@ -225,7 +229,7 @@ def test_a_plugin_imports_public_names_and_itself(path: Path) -> None:
     folder = next(folder for folder in PLUGINS if folder in path.parents)
     own = f"dragoman.{folder.name}"
     # An SDK waits for the first call; a small library that the plugin declares need not.
-    light = dependencies(folder) - VENDOR_SDKS - {"openai"}
+    light = (dependencies(folder) - VENDOR_SDKS - {"openai"}) | FRAMEWORKS.get(folder.name, set())
     for found in imports(path):
         where = f"{path.name}:{found.line} imports {found.module} {found.name}"
         if found.top == "dragoman":

@@ -252,3 +252,9 @@ def test_a_rate_limit_holds_the_second_request_back(server: Any) -> None:
         for _ in range(3):
             client.chat.completions.create(model="", messages=HI)
         assert time.monotonic() - begun >= 0.39
+
+
+@pytest.mark.parametrize("more", [{}, {"api_type": "openai"}])
+def test_a_server_of_somebodys_own_may_have_models_with_slashes(server: Any, more: dict[str, Any]) -> None:
+    ask([{"model": "org/name", "base_url": server.url, "api_key": "k", **more}])
+    assert server.requests[0].json["model"] == "org/name"

@@ -11,6 +11,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from inspect import signature
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -163,7 +164,9 @@ def run() -> Callable[..., Result]:
     """Run the program in this process: `run("chat", "-m", …, input="piped")`."""
 
     def run(*args: str, **more: Any) -> Result:
-        return CliRunner().invoke(program, args, **more)
+        # click 8.1 mixes the two outputs unless it is told not to; 8.2 has no such option.
+        apart: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
+        return CliRunner(**apart).invoke(program, args, **more)
 
     return run
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anthropic
-import httpx2
 import pytest
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -18,10 +17,13 @@ from dragoman.anthropic.failures import decode_error
 from dragoman.anthropic.response import decode_message
 from dragoman.anthropic.stream import MessageDecoder
 from dragoman.core import Call, Event, Json, VendorError, unpack
+from dragoman.core.errors import http_library
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: What the installed SDK is built on: httpx before anthropic 1, httpx2 since.
+HTTP = http_library(anthropic)
 FOLDER = os.environ.get("DRAGOMAN_RECORDINGS")
 #: A gateway's recording that begins a second message inside the first.
 SPLICED = "spliced-message-start"
@@ -72,11 +74,11 @@ def first_answer(text: str) -> str:
 def message_by_the_sdk(text: str) -> Json:
     """The message that the official SDK makes of a stream."""
 
-    def answer(request: httpx2.Request) -> httpx2.Response:
-        return httpx2.Response(200, headers={"content-type": "text/event-stream"}, content=text.encode())
+    def answer(request: Any) -> Any:
+        return HTTP.Response(200, headers={"content-type": "text/event-stream"}, content=text.encode())
 
     with (
-        httpx2.Client(transport=httpx2.MockTransport(answer)) as http,
+        HTTP.Client(transport=HTTP.MockTransport(answer)) as http,
         anthropic.Anthropic(api_key="key", http_client=http) as client,
         client.beta.messages.stream(model="m", max_tokens=1, messages=[]) as stream,
     ):

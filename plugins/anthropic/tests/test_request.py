@@ -23,7 +23,7 @@ TOOL = {"type": "function", "function": {"name": "f"}}
 @pytest.mark.rule(114)
 def test_the_table_has_every_parameter_that_the_sdk_has() -> None:
     kinds = (CompletionCreateParamsBase, CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming)
-    assert set(PARAMETERS) == {name for kind in kinds for name in kind.__annotations__}
+    assert set(PARAMETERS) >= {name for kind in kinds for name in kind.__annotations__}
     assert set(COUNTED) < set(PARAMETERS)
 
 

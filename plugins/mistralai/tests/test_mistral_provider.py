@@ -7,11 +7,11 @@ import json
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-import httpx2
 import mistralai.client
 import openai
 import pytest
 from mistralai.client.errors import SDKError
+from mistralai.client.sdk import httpx  # httpx2 since mistralai 3
 from mistralai.client.sdkconfiguration import SERVERS
 
 from dragoman.core import AsyncClient, Call, Client
@@ -252,7 +252,7 @@ def test_an_unreadable_answer_is_openais_too(server: Any, client: Client, body: 
 
 @pytest.mark.rule(202)
 def test_no_response_is_a_connection_error(server: Any) -> None:
-    class Silent(httpx2.Client):
+    class Silent(httpx.Client):
         def send(self, *args: Any, **options: Any) -> Any:
             return None
 

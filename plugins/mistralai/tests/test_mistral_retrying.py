@@ -67,9 +67,9 @@ def test_the_server_may_say_until_when() -> None:
 
 
 def test_failures_of_the_connection_are_told_by_their_class() -> None:
-    import httpx2
+    from mistralai.client.sdk import httpx  # httpx2 since mistralai 3
 
-    assert is_transport_error(httpx2.ConnectError("refused"))
-    assert is_transport_error(httpx2.ReadTimeout("late"))
+    assert is_transport_error(httpx.ConnectError("refused"))
+    assert is_transport_error(httpx.ReadTimeout("late"))
     assert not is_transport_error(ValueError("else"))
-    assert not is_transport_error(httpx2.InvalidURL("bad"))
+    assert not is_transport_error(httpx.InvalidURL("bad"))

@@ -63,6 +63,9 @@ class ConfigList:
 
     def provider(self, entry: Entry) -> tuple[Provider, str]:
         """Return the entry's provider, made when first asked for, and what it calls the model."""
+        if self._router.plugins.stand_in is not None:
+            name, model = self._named(entry)
+            return self._router.provider(name, entry.model), model
         with self._lock:
             if entry.number not in self._providers:
                 self._providers[entry.number] = self._make(entry)
@@ -71,14 +74,21 @@ class ConfigList:
     def _make(self, entry: Entry) -> tuple[Provider, str]:
         if entry.model_client is not None:
             return code_provider(entry.model_client, entry.raw), entry.model
+        name, model = self._named(entry)
+        options = entry.options if entry.azure is None else _azure(entry)
+        return self._router.fresh(name, options) if options else self._router.provider(name), model
+
+    def _named(self, entry: Entry) -> tuple[str, str]:
+        """Return the provider's name, and what it calls the model."""
         if entry.azure is not None:
             # A deployment's name has no dots.
-            return self._router.fresh("openai", _azure(entry)), entry.model.replace(".", "")
-        name, model = self._router.split(entry.model)
-        if entry.provider and entry.provider != name:
-            name, model = entry.provider, entry.model
-        provider = self._router.fresh(name, entry.options) if entry.options else self._router.provider(name)
-        return provider, model
+            return "openai", entry.model.replace(".", "")
+        if entry.provider:
+            return entry.provider, entry.model.removeprefix(f"{entry.provider}/")
+        if "base_url" in entry.options and not self._router.knows(entry.model.partition("/")[0]):
+            # At a server of somebody's own, names may have slashes.
+            return self._router.default_provider, entry.model
+        return self._router.split(entry.model)
 
 
 def _azure(entry: Entry) -> dict[str, Any]:

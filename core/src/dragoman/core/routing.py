@@ -6,6 +6,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
 
 from dragoman.core.provider import Provider, first_env
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 #: `provider/model` or `provider:model`.
 _PREFIXED = re.compile(r"([^/:]+)[/:](.+)", re.DOTALL)
 
+#: A host on this machine.
+_LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
+
 #: Where the openai package itself looks for the address.
 _BASE_URL = ("OPENAI_BASE_URL",)
 
@@ -26,6 +30,12 @@ class _Compatible(Provider):
 
     base_url_env: ClassVar = _BASE_URL
     key_env: ClassVar = ("OPENAI_API_KEY",)
+
+    def normalise_base_url(self, url: str) -> str:
+        """Add the `/v1` that people leave out where the server is on this machine, as the openai plugin does."""
+        url = super().normalise_base_url(url)
+        parts = urlsplit(url)
+        return f"{url}/v1" if not parts.path and _LOOPBACK.fullmatch(parts.hostname or "") else url
 
 
 @dataclass(slots=True, eq=False)
@@ -62,8 +72,8 @@ class Router:
 
     def route(self, model: str) -> tuple[Provider, str]:
         """Return the provider and what it calls the model. Raises `UnknownProvider`, `PluginError`."""
-        name, model = self.split(model)
-        return self.provider(name), model
+        name, own = self.split(model)
+        return self.provider(name, model), own
 
     def split(self, model: str) -> tuple[str, str]:
         """Return the provider's name and what it calls the model. Raises `UnknownProvider`."""
@@ -73,6 +83,8 @@ class Router:
             return match[1], match[2]
         if match and "/" in model and self._default_is_openai_itself():
             # OpenAI has no model with a slash: this was meant for a provider that is not here.
+            if self.plugins.stand_in is not None:
+                return match[1], match[2]
             self.plugins.provider(match[1])
         return self.default_provider, model
 
@@ -80,8 +92,14 @@ class Router:
         """Whether a provider of this name is configured or installed; nothing is imported."""
         return name in self._instances or name == self.default_provider or self.plugins.has(name)
 
-    def provider(self, name: str) -> Provider:
-        """Return the instance for a name, made when first asked for."""
+    def provider(self, name: str, model: str = "") -> Provider:
+        """Return the instance for a name, made when first asked for, or who stands in for it.
+
+        `model` is what the caller wrote, if anything.
+        """
+        stand_in = self.plugins.stand_in
+        if stand_in is not None:
+            return stand_in(name, model)
         found = self._instances.get(name)
         if found is None:
             with self._lock:

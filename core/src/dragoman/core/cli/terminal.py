@@ -17,8 +17,17 @@ def console(*, stderr: bool = False) -> Console:
     """Make a console that neither wraps nor interprets text, and that NO_COLOR keeps plain."""
     from rich.console import Console
 
-    color = None if os.environ.get("NO_COLOR") else "auto"
-    return Console(stderr=stderr, color_system=color, highlight=False, markup=False, emoji=False, soft_wrap=True)  # type: ignore[arg-type]  # "auto" is one of the literals
+    plain = bool(os.environ.get("NO_COLOR"))
+    # rich 13 takes an empty NO_COLOR for one that is set, unless it is told.
+    return Console(
+        stderr=stderr,
+        color_system=None if plain else "auto",
+        no_color=plain,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=True,
+    )
 
 
 def clean(text: str) -> str:
