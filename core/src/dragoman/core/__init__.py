@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dragoman.core.hookspecs import hookimpl
     from dragoman.core.modelclients import FunctionProvider, ModelClientProvider
     from dragoman.core.policy import DragomanWarning, is_default, unsupported, warn_once
+    from dragoman.core.pricing import price_of_usage
     from dragoman.core.provider import (
         AsyncReply,
         AsyncSender,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         VendorError,
         Wire,
     )
+    from dragoman.core.registration import register_hooks, stand_in
     from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
 
 _HOME = {
@@ -74,6 +76,7 @@ _HOME = {
     "hookspecs": ("hookimpl",),
     "modelclients": ("FunctionProvider", "ModelClientProvider"),
     "policy": ("DragomanWarning", "is_default", "unsupported", "warn_once"),
+    "pricing": ("price_of_usage",),
     "provider": (
         "AsyncReply",
         "AsyncSender",
@@ -89,6 +92,7 @@ _HOME = {
         "VendorError",
         "Wire",
     ),
+    "registration": ("register_hooks", "stand_in"),
     "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -137,8 +141,11 @@ __all__ = [
     "http_sender",
     "is_default",
     "pack",
+    "price_of_usage",
     "refuse_offline",
+    "register_hooks",
     "sdk_sender",
+    "stand_in",
     "strip_peer_keys",
     "unpack",
     "unsupported",

@@ -23,7 +23,10 @@ from dragoman.core.policy import DragomanWarning
 from dragoman.core.provider import Provider, first_env
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    #: A provider's name and the model as the caller wrote it -> who is asked instead.
+    StandIn = Callable[[str, str], Provider]
 
 #: Providers whose plugin is the distribution `dragoman-<name>`.
 KNOWN = frozenset(
@@ -78,6 +81,8 @@ class Plugins:
         self._manager = _Manager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._broken: dict[Offer, str] = {}
+        #: Makes the providers that stand in for all others; None: each answers for itself.
+        self.stand_in: StandIn | None = None
         self._hooks: Literal["unloaded", "loading", "loaded"] = "unloaded"
         self._lock = threading.RLock()
 
@@ -121,6 +126,20 @@ class Plugins:
             self._register(plugin)
         except _FAILURES as error:
             _warn([f"the hooks of {self._owner(plugin)} are left out: {_tell(error)}; upgrade or uninstall it"])
+
+    def add_hooks(self, plugin: object) -> bool:
+        """Register an object's hooks; False: they were registered already. Raises `PluginError` for broken ones."""
+        from dragoman.core.errors import PluginError
+
+        self._load_hooks()
+        if self._manager.is_registered(plugin):
+            return False
+        try:
+            self._register(plugin)
+        except (TypeError, pluggy.PluginValidationError) as error:
+            msg = f"the hooks of {self._owner(plugin)} cannot be registered: {error}"
+            raise PluginError(msg) from error
+        return True
 
     def unregister_hooks(self, plugin: object) -> None:
         """Forget what `register_hooks` registered, if it did."""
