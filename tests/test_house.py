@@ -49,7 +49,19 @@ SOURCES = sorted(
 #: Each line may import from the lines above it, and from nothing beside or below it.
 LAYERS = (
     {"provider"},
-    {"assembly", "attempt", "carry", "chunks", "codec", "dotenv", "framing", "hookspecs", "policy", "toolcalls", "usage"},
+    {
+        "assembly",
+        "attempt",
+        "carry",
+        "chunks",
+        "codec",
+        "dotenv",
+        "framing",
+        "hookspecs",
+        "policy",
+        "toolcalls",
+        "usage",
+    },
     {"configlists", "normalisation", "toolchoice", "values"},
     {"compatible", "offers"},
     {"plugins"},

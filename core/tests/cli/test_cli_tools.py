@@ -24,7 +24,7 @@ class Place:
     lon: float = 0.0
 
 
-def forecast(  # noqa: PLR0917 (one of each kind)
+def forecast(
     city: str,
     days: Annotated[int, Field(ge=1, le=7)] = 3,
     unit: Unit = Unit.C,

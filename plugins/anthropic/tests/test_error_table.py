@@ -100,7 +100,7 @@ STREAM = pytest.mark.parametrize("stream", [False, True])
 @STREAM
 @pytest.mark.rule(163, 164, 165)
 @pytest.mark.parametrize(("status", "kind", "expected", "code"), TABLE)
-def test_the_table(  # noqa: PLR0917 (a table's columns)
+def test_the_table(
     refusing: Refusing, asker: Callable[..., None], stream: bool, status: int, kind: str, expected: type, code: str
 ) -> None:
     error = {"type": "error", "error": {"type": kind, "message": f"It is {kind}."}, "request_id": "req_1"}
@@ -132,7 +132,7 @@ def test_the_table(  # noqa: PLR0917 (a table's columns)
         (b'{"error": {"message": "cut', "application/json", "cut"),
     ],
 )
-def test_bodies_of_gateways(  # noqa: PLR0917 (a table's columns)
+def test_bodies_of_gateways(
     refusing: Refusing, asker: Callable[..., None], stream: bool, body: bytes, kind: str, said: str
 ) -> None:
     refusing.status, refusing.body, refusing.headers = 502, body, {"content-type": kind}
