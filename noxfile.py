@@ -71,9 +71,24 @@ def group(name: str, folder: Path = ROOT) -> tuple[str, ...]:
 
 
 def test_needs(*names: str) -> list[str]:
-    """Return what the tests of these distributions (of all, if none is named) import besides."""
-    own = [need for name in names or FOLDERS for need in group("test", FOLDERS[name])]
+    """Return what the tests of these distributions (of all, if none is named) import besides, of other people's."""
+    own = [need for name in names or FOLDERS for need in group("test", FOLDERS[name]) if not is_ours(need)]
     return sorted({*group("test"), *own})
+
+
+def test_wheels(name: str) -> list[str]:
+    """Return the built wheels of our own distributions that the tests of one import besides."""
+    return [
+        wheel
+        for need in group("test", FOLDERS[name])
+        if is_ours(need)
+        for wheel in built(name_of(need).removeprefix("dragoman-"))
+    ]
+
+
+def is_ours(need: str) -> bool:
+    """Whether a requirement is one of the distributions here, which come from `dist/` and not from an index."""
+    return need.startswith("dragoman-")
 
 
 def install(session: nox.Session, *needs: str, wheels: list[str] | None = None, pins: Path = PINS) -> None:
@@ -184,7 +199,7 @@ def mutation(session: nox.Session) -> None:
     if not session.posargs:
         session.error("name a plugin and some of its modules: nox -s mutation -- anthropic response stream")
     plugin, *modules = session.posargs
-    install(session, "mutmut==3.8.1", *test_needs(plugin), wheels=built("core", plugin))
+    install(session, "mutmut==3.8.1", *test_needs(plugin), wheels=[*built("core", plugin), *test_wheels(plugin)])
     only = [f"src/dragoman/{plugin}/{module}.py" for module in modules]
     settings = {
         "source_paths": ["src"],
@@ -231,7 +246,7 @@ def oldest(session: nox.Session, name: str) -> None:
     pins = Path(session.create_tmp()).resolve() / "constraints.txt"
     pins.write_text("\n".join(lowest), "utf-8")
     # Some tests of core need the openai plugin, which needs nothing but core.
-    install(session, *test_needs(name), wheels=sorted({*built("core", "openai"), *built(name)}), pins=pins)
+    install(session, *test_needs(name), wheels=sorted({*built("core", "openai", name), *test_wheels(name)}), pins=pins)
     # Recorded answers hold what old SDKs have no types for, and the tests of those compare with the SDK's reading.
     env = {**CLEAN, "DRAGOMAN_RECORDINGS": None}
     session.run("python", *pytest(*(session.posargs or [str(FOLDERS[name] / "tests")])), env=env)
@@ -253,7 +268,7 @@ def alone(session: nox.Session, plugin: str) -> None:
             session.error(f"{project['name']} brings in {', '.join(strangers)}")
         environment.pip("check")
         session.log(f"{project['name']} alone: {len(installed)} distributions")
-        environment.pip("install", "-c", str(PINS), *test_needs(plugin))
+        environment.pip("install", "-c", str(PINS), *test_needs(plugin), *test_wheels(plugin))
         shutil.copytree(FOLDERS[plugin] / "tests", home / "tests", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", home)  # pytest's settings
         with session.chdir(home):
@@ -268,14 +283,24 @@ def docs(session: nox.Session) -> None:
 
 
 #: AutoGen's lines and what their users install; no two of them fit into one environment.
-AUTOGEN = {"0.7": ("autogen-agentchat==0.7.5", "autogen-ext[openai]==0.7.5")}
+AUTOGEN = {
+    "0.2": ("autogen-agentchat==0.2.40",),
+    "classic": ("autogen[openai]==0.14.1", "openai>=2.44,<3"),
+    "0.7": ("autogen-agentchat==0.7.5", "autogen-ext[openai]==0.7.5"),
+}
 
 
 @nox.session(tags=["autogen"], requires=["build"])
 @nox.parametrize("line", list(AUTOGEN), ids=list(AUTOGEN))
 def autogen(session: nox.Session, line: str) -> None:
     """Run the scenarios of one of AutoGen's lines, with the framework itself."""
-    install(session, *AUTOGEN[line], *test_needs())
+    if line == "0.2" and sys.version_info >= (3, 13):
+        session.skip("AutoGen 0.2 is for Pythons before 3.13")
+    named = {name_of(need) for need in AUTOGEN[line]}
+    pins = Path(session.create_tmp()).resolve() / "constraints.txt"
+    lines = PINS.read_text("utf-8").splitlines()
+    pins.write_text("\n".join(one for one in lines if name_of(one) not in named), "utf-8")
+    install(session, *AUTOGEN[line], *test_needs(), pins=pins)
     session.run("python", *pytest("tests/autogen", *session.posargs), env=CLEAN)
 
 
