@@ -1,11 +1,10 @@
-"""The history for servers in Mistral's tokenizer mode: alone, and in front of a fake that checks it."""
+"""The history for servers in Mistral's tokenizer mode."""
 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +12,6 @@ from hypothesis import strategies as st
 from dragoman.core import Call, DragomanWarning, InvalidRequest, Json
 from dragoman.vllm import VLLM
 from dragoman.vllm.mistral import encode_messages, nine
-
-if TYPE_CHECKING:
-    from conftest import Fake
 
 ASK = {"role": "user", "content": "Hi"}
 #: What dragoman, OpenAI and Kimi give as ids.
@@ -71,14 +67,17 @@ def test_a_question_right_after_a_result_is_refused_or_bridged() -> None:
 
 
 @pytest.mark.rule(262)
-def test_the_server_takes_the_history_only_with_the_option(fake: Fake, asynchronous: bool, caller_of: Any) -> None:
-    plain = caller_of(VLLM(base_url=fake.url, api_key="token-abc"))
-    fitted = caller_of(VLLM(base_url=fake.url, api_key="token-abc", mistral_tokenizer=True))
-    for one in IDS:
-        history = used(one)
-        if one != IDS[1]:
-            with pytest.raises(openai.BadRequestError, match="with a length of 9"):
-                plain.create(messages=history, model="mistral")
-        assert fitted.create(messages=history, model="mistral").choices[0].message.content == "Hello"
-    with pytest.raises(openai.BadRequestError, match=r"after role 'tool' \(use VLLM\(mistral_tokenizer=True\)"):
-        plain.create(messages=[*used(IDS[1]), ASK], model="mistral")
+def test_the_history_is_rewritten_only_with_the_option() -> None:
+    asked = call()
+    asked.request = {"messages": used("7")}
+    plain, fitted = VLLM().encode(asked).body, VLLM(mistral_tokenizer=True).encode(asked).body
+    assert plain is not None
+    assert plain["messages"] == used("7")
+    assert fitted is not None
+    assert fitted["messages"] == used(nine("7"))
+
+
+@pytest.mark.rule(262)
+def test_who_needs_the_option_is_told() -> None:
+    said = VLLM().decode_error(400, {"error": {"message": "Unexpected role 'user' after role 'tool'"}})["message"]
+    assert said.endswith('(use VLLM(mistral_tokenizer=True) and on_unsupported="adapt")')

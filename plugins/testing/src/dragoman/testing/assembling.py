@@ -1,0 +1,66 @@
+"""A stream's chunks -> the answer that they are the pieces of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dragoman.core import Json
+
+#: Texts that come in pieces; whatever else is a text comes once.
+_TEXTS = ("content", "reasoning_content", "refusal")
+
+
+def gist_of_chunks(chunks: Iterable[Json]) -> Json:
+    """What a reader of the stream has in the end: see `gist_of_answer`."""
+    choices: dict[int, Json] = {}
+    usage = None
+    for chunk in chunks:
+        usage = chunk.get("usage") or usage
+        for piece in chunk.get("choices") or ():
+            choice = choices.setdefault(piece["index"], {"finish_reason": None, "calls": {}})
+            choice["finish_reason"] = piece.get("finish_reason") or choice["finish_reason"]
+            _add(choice, piece.get("delta") or {})
+    for choice in choices.values():
+        choice["tool_calls"] = [choice["calls"][number] for number in sorted(choice["calls"])]
+        del choice["calls"]
+    return {"choices": [_trimmed(choices[index]) for index in sorted(choices)], "usage": usage}
+
+
+def _add(choice: Json, delta: Json) -> None:
+    for name in _TEXTS:
+        if delta.get(name):
+            choice[name] = choice.get(name, "") + delta[name]
+    if delta.get("extra_content"):
+        choice["extra_content"] = delta["extra_content"]
+    for fragment in delta.get("tool_calls") or ():
+        call = choice["calls"].setdefault(fragment["index"], {})
+        kind = "custom" if "custom" in fragment else "function"
+        said, part = call.setdefault(kind, {}), fragment.get(kind) or {}
+        call.update({key: fragment[key] for key in ("id", "type") if fragment.get(key)})
+        for key, value in part.items():
+            said[key] = value if key == "name" else said.get(key, "") + (value or "")
+
+
+def gist_of_answer(answer: Json) -> Json:
+    """What stream and whole answer have in common: texts, calls, finish reasons, carried data, usage."""
+    found = []
+    for choice in sorted(answer.get("choices") or (), key=lambda choice: choice["index"]):
+        message = choice["message"]
+        texts = {name: message.get(name) for name in (*_TEXTS, "extra_content")}
+        calls = message.get("tool_calls") or []
+        found.append(_trimmed({"finish_reason": choice["finish_reason"], "tool_calls": calls, **texts}))
+    return {"choices": found, "usage": answer.get("usage")}
+
+
+def _trimmed(choice: Json) -> dict[str, Any]:
+    return {key: value for key, value in choice.items() if value}
+
+
+def message_of(chunks: Iterable[Json]) -> Json:
+    """The first choice of a stream as the assistant's message that goes into the history."""
+    choice = gist_of_chunks(chunks)["choices"][0]
+    message = {key: value for key, value in choice.items() if key != "finish_reason"}
+    return {"role": "assistant", "content": message.pop("content", None), **message}

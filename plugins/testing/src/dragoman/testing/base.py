@@ -1,0 +1,100 @@
+"""What every check stands on: the provider, its tapes, and an environment that is nobody's."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import pytest
+
+from dragoman.core import Call
+from dragoman.testing.playing import complete
+from dragoman.testing.tapes import CALL_ID, CREATED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dragoman.core import Json, Provider
+    from dragoman.testing.tapes import Tape
+
+#: What the tests hand over as the key, and look for where it does not belong.
+KEY = "the-key-of-nobody"
+#: Addresses where nobody listens: a check that needs none must not reach anybody.
+NOWHERE = "http://127.0.0.1:9"
+#: What `--tapes=write` has written in this run, for the report.
+WRITTEN = pytest.StashKey[list[str]]()
+_F = TypeVar("_F", bound="Callable[..., Any]")
+
+
+def over(kind: str, *, first: bool = False) -> Callable[[_F], _F]:
+    """Run a check once per tape of a kind (see `Tape.kinds`), or with the first such tape only."""
+
+    def mark(function: _F) -> _F:
+        vars(function)["over"] = (kind, first)
+        return function
+
+    return mark
+
+
+class Base:
+    """What a suite is told, and how it makes providers and calls."""
+
+    #: The provider's class.
+    provider: ClassVar[type[Provider]]
+    #: The folder with the tapes, seen from the test file.
+    tapes: ClassVar[str] = "tapes"
+    #: Arguments for the provider's constructor, besides `name`, `base_url` and `api_key`.
+    options: ClassVar[Mapping[str, Any]] = {}
+    #: Where the conversation stands in the body of the vendor's request.
+    history: ClassVar[str] = "messages"
+    #: Checks that the provider is known to fail -> why. They run as `xfail(strict=True, reason=…)`.
+    known_failures: ClassVar[Mapping[str, str]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Refuse what would switch a check off unseen."""
+        super().__init_subclass__()
+        if cls.__module__.startswith(__package__ or ""):
+            return
+        checks = {name for name in dir(Base.suite()) if name.startswith("test_")}
+        if replaced := sorted(checks & set(vars(cls))):
+            msg = f"{cls.__name__} replaces {', '.join(replaced)}: name it in `known_failures`, with the reason"
+            raise TypeError(msg)
+        if unknown := sorted({name.partition("[")[0] for name in cls.known_failures} - checks):
+            msg = f"{cls.__name__}.known_failures: there is no check called {', '.join(unknown)}"
+            raise TypeError(msg)
+
+    @staticmethod
+    def suite() -> type[Base]:
+        """All checks."""
+        from dragoman.testing.suite import ProviderSuite
+
+        return ProviderSuite
+
+    @pytest.fixture(autouse=True)
+    def _nobodys_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in (*self.provider.key_env, *self.provider.base_url_env):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("DRAGOMAN_OFFLINE", "1")
+
+    @pytest.fixture
+    def tape(self, request: pytest.FixtureRequest) -> Tape:
+        """One tape, with all sides; `--tapes=write` makes those that are missing."""
+        tape: Tape | str = request.param
+        if isinstance(tape, str):
+            pytest.skip(tape)
+        if request.config.getoption("tapes") == "write" and (written := complete(self.make(), tape)):
+            request.config.stash[WRITTEN].append(f"{tape.path}: {', '.join(written)}")
+        if missing := tape.missing():
+            pytest.fail(f"{tape.path} lacks {', '.join(missing)}: `pytest --tapes=write` fills it in", pytrace=False)
+        return tape
+
+    def make(self, **options: Any) -> Provider:
+        """Make the provider; for constructors that want something else, overwrite this."""
+        given: Json = {"base_url": NOWHERE, "api_key": KEY, **self.options, **options}
+        return self.provider(**given)
+
+    def call(self, provider: Provider, request: Json, **more: Any) -> Call:
+        """Make a call as the client would."""
+        request = copy.deepcopy({key: value for key, value in request.items() if not key.startswith("extra_")})
+        told: Json = {"base_url": provider.base_url, "api_key": KEY, "id": CALL_ID, "created": CREATED, **more}
+        return Call(provider.name, str(request.get("model", "")), request, **told)

@@ -1,0 +1,101 @@
+"""The part of pytest: an option, one run of a check per tape, and what a failure says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dragoman.testing.base import WRITTEN, Base
+from dragoman.testing.mock import dragoman_mock
+from dragoman.testing.tapes import TapeError, read_tapes
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from dragoman.testing.tapes import Tape
+
+
+__all__ = ["dragoman_mock"]  # pytest finds a plugin's fixtures by their names in its module
+
+#: Folders -> their tapes, read once: a tape that is filled in is so for every check.
+_READ = pytest.StashKey[dict["Path", list["Tape"]]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--tapes`."""
+    group = parser.getgroup("dragoman")
+    group.addoption(
+        "--tapes",
+        choices=("check", "write"),
+        default="check",
+        help="write: fill in what the tapes of a ProviderSuite lack, for review (default: check)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the list of what `--tapes=write` writes, and the shelf of tapes."""
+    config.stash[WRITTEN] = []
+    config.stash[_READ] = {}
+
+
+def _suite_of(item: Any) -> type[Base] | None:
+    found = getattr(item, "cls", None)
+    return found if isinstance(found, type) and issubclass(found, Base) else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a check once per tape of the kind that it is for; without such a tape, skip it in sight."""
+    suite = _suite_of(metafunc)
+    chosen = getattr(metafunc.function, "over", None)
+    if suite is None or chosen is None:
+        return
+    kind, first = chosen
+    folder = metafunc.definition.path.parent / suite.tapes
+    shelf = metafunc.config.stash[_READ]
+    try:
+        shelf[folder] = shelf.get(folder) or read_tapes(folder)
+    except TapeError as exception:
+        raise pytest.UsageError(str(exception)) from exception
+    tapes = [tape for tape in shelf[folder] if kind in tape.kinds]
+    params: list[Any] = list(tapes[:1] if first else tapes)
+    params = params or [f"there is no tape of the kind {kind!r} in {folder.name}/"]
+    metafunc.parametrize("tape", params, indirect=True, ids=lambda tape: getattr(tape, "name", "none"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Expect the failures that a suite knows, and refuse any other way to switch a check off."""
+    for item in items:
+        suite = _suite_of(item)
+        if suite is None:
+            continue
+        for mark in item.iter_markers():
+            hidden = mark.name in {"skip", "skipif"} or (mark.name == "xfail" and not _is_strict(mark))
+            if hidden:
+                msg = f"{item.nodeid} is marked {mark.name}: name it in `known_failures`, with the reason"
+                raise pytest.UsageError(msg)
+        plain = item.name.partition("[")[0]
+        reason = suite.known_failures.get(item.name) or suite.known_failures.get(plain)
+        if reason:
+            item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+
+
+def _is_strict(mark: pytest.Mark) -> bool:
+    return mark.kwargs.get("strict") is True and bool(mark.kwargs.get("reason")) and not mark.args
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Name the rule that a failed check holds."""
+    report = yield
+    if report.failed and report.when == "call" and _suite_of(item) is not None:
+        rule = getattr(item, "function").__doc__  # noqa: B009 (not every pytest.Item has one)
+        report.sections.append(("rule", str(rule)))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Tell what was written, so that somebody reads it."""
+    for line in config.stash[WRITTEN]:
+        terminalreporter.write_line(f"written, to be reviewed: {line}")
