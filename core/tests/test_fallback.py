@@ -89,6 +89,14 @@ def test_the_last_failure_is_raised_and_remembers_the_others(server: Any, second
     assert "slow down" in note
 
 
+def test_a_key_that_the_server_quotes_is_not_told(server: Any, second: Any) -> None:
+    server.script(server.error(401, "wrong key: sk-secret-0000"))
+    config_list = [{**entries(server)[0], "api_key": "sk-secret-0000"}, *entries(second)]
+    with pytest.warns(DragomanWarning, match="wrong key: …; going on") as caught:
+        ask(config_list)
+    assert "sk-secret-0000" not in str(caught[0].message)
+
+
 def test_a_content_filter_and_the_callers_own_errors_are_final(server: Any, second: Any) -> None:
     refused = {"error": {"message": "no", "type": "t", "param": None, "code": "content_filter"}}
     server.script(server.json(refused, 400))
@@ -224,6 +232,28 @@ def test_an_unknown_price_is_none_and_a_hooks_answer_is_not_actual(server: Any) 
     assert (summary.actual["openai/m1"].calls, summary.total["openai/m1"].calls) == (1, 2)
     assert summary.actual["openai/m1"].cost is None
     assert summary.cost is None
+
+
+def test_a_price_list_is_asked_when_somebody_wants_to_know(server: Any) -> None:
+    asked: list[Any] = []
+
+    class List:
+        @hookimpl
+        def price_of(self, call: Any) -> Decimal | None:
+            asked.append(call.usage)
+            return Decimal(call.usage["total_tokens"]) / 10
+
+    prices = List()
+    plugins().register_hooks(prices)
+    try:
+        with Client(config_list=entries(server)) as client:
+            for _ in range(2):
+                client.chat.completions.create(model="", messages=HI)
+            assert asked == []
+            assert client.usage_summary.cost == client.usage_summary.cost == 1
+            assert len(asked) == 2
+    finally:
+        plugins().unregister_hooks(prices)
 
 
 def test_azure_entries_reach_their_deployment(server: Any) -> None:

@@ -136,6 +136,9 @@ class Attempts:
     def _tell(self, failure: BaseException, following: Entry) -> None:
         assert self._tried is not None  # noqa: S101 (something failed, so something was tried)
         said = f"{self._tried.place} failed: {type(failure).__name__}: {failure}"
+        if key := self._tried.options.get("api_key"):
+            # Some servers quote the key that they refuse.
+            said = said.replace(str(key), "…")
         self._told.append(said)
         warnings.warn(f"{said}; going on with {following.place}.", DragomanWarning, stacklevel=2)
 

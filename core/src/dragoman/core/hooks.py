@@ -23,7 +23,7 @@ class Hooks:
 
     def __init__(self, relay: Any) -> None:
         self._relay = relay
-        self.meter = UsageMeter(self.price_of)
+        self.meter = UsageMeter(self.price_of, lambda: bool(relay.price_of.get_hookimpls()))
 
     @property
     def sees_chunks(self) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dragoman.core.provider import Json
 
 #: Asking for a price may load a price list: it is done when somebody wants to know, or when so many calls wait.
-_WAITING = 500
+_WAITING = 1000
 
 
 @dataclass(slots=True)
@@ -64,10 +64,14 @@ class UsageSummary:
 
 
 class UsageMeter:
-    """Counts the ended calls of one client, from any thread. `price_of` asks the hooks."""
+    """Counts the ended calls of one client, from any thread.
 
-    def __init__(self, price_of: Callable[[Call], Decimal | None]) -> None:
+    `price_of` asks the hooks for a call's price, and `may_know` says whether any of them knows prices.
+    """
+
+    def __init__(self, price_of: Callable[[Call], Decimal | None], may_know: Callable[[], bool]) -> None:
         self._price_of = price_of
+        self._may_know = may_know
         self._summary = UsageSummary()
         #: Calls without their contents, whose price nobody has asked for yet.
         self._unpriced: list[Call] = []
@@ -75,16 +79,19 @@ class UsageMeter:
 
     def count(self, call: Call) -> None:
         """Count a call that has ended, unless nothing came of it."""
-        if call.outcome != "complete" and call.usage is None:
+        usage = call.usage
+        if call.outcome != "complete" and usage is None:
             return
-        bare = Call(call.provider, call.model, {}, call.endpoint, created=call.created)
-        bare.usage, bare.price, bare.answered = call.usage, call.price, call.answered
         with self._lock:
-            for usage in self._concerned(bare):
-                usage.add(call.usage)
-            self._unpriced.append(bare)
-            if len(self._unpriced) >= _WAITING:
-                self._pay()
+            sums = self._concerned(call)
+            for one in sums:
+                one.add(usage)
+            if usage is not None and call.price is None and self._may_know():
+                self._remember(call)
+                return
+            cost = None if usage is None or call.price is None else _cost(usage, call.price)
+            for one in sums:
+                one.pay(cost)
 
     def summary(self) -> UsageSummary:
         """Return the sums so far: a copy, which stays as it is."""
@@ -104,17 +111,21 @@ class UsageMeter:
         parts = [self._summary.total] if call.answered else [self._summary.total, self._summary.actual]
         return [part.setdefault(name, ModelUsage()) for part in parts]
 
+    def _remember(self, call: Call) -> None:
+        bare = Call(call.provider, call.model, {}, call.endpoint, created=call.created)
+        bare.usage, bare.answered = call.usage, call.answered
+        self._unpriced.append(bare)
+        if len(self._unpriced) >= _WAITING:
+            self._pay()
+
     def _pay(self) -> None:
         for call in self._unpriced:
-            cost = self._cost(call)
+            cost = self._price_of(call)
             for usage in self._concerned(call):
                 usage.pay(cost)
         self._unpriced.clear()
 
-    def _cost(self, call: Call) -> Decimal | None:
-        usage = call.usage
-        if usage is None or call.price is None:
-            return self._price_of(call) if usage is not None else None
-        prompt, completion = call.price
-        used = prompt * (usage.get("prompt_tokens") or 0) + completion * (usage.get("completion_tokens") or 0)
-        return used / 1000
+
+def _cost(usage: Json, price: tuple[Decimal, Decimal]) -> Decimal:
+    prompt, completion = price
+    return (prompt * (usage.get("prompt_tokens") or 0) + completion * (usage.get("completion_tokens") or 0)) / 1000
