@@ -50,26 +50,6 @@ class Base:
     #: Checks that the provider is known to fail -> why. They run as `xfail(strict=True, reason=…)`.
     known_failures: ClassVar[Mapping[str, str]] = {}
 
-    def __init_subclass__(cls) -> None:
-        """Refuse what would switch a check off unseen."""
-        super().__init_subclass__()
-        if cls.__module__.startswith(__package__ or ""):
-            return
-        checks = {name for name in dir(Base.suite()) if name.startswith("test_")}
-        if replaced := sorted(checks & set(vars(cls))):
-            msg = f"{cls.__name__} replaces {', '.join(replaced)}: name it in `known_failures`, with the reason"
-            raise TypeError(msg)
-        if unknown := sorted({name.partition("[")[0] for name in cls.known_failures} - checks):
-            msg = f"{cls.__name__}.known_failures: there is no check called {', '.join(unknown)}"
-            raise TypeError(msg)
-
-    @staticmethod
-    def suite() -> type[Base]:
-        """All checks."""
-        from dragoman.testing.suite import ProviderSuite
-
-        return ProviderSuite
-
     @pytest.fixture(autouse=True)
     def _nobodys_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in (*self.provider.key_env, *self.provider.base_url_env):

@@ -20,3 +20,14 @@ class ProviderSuite(TranslationChecks, StreamChecks, FailureChecks, HistoryCheck
     What the provider is known to do wrong is named in `known_failures`, with the reason; nothing else switches
     a check off.
     """
+
+    def __init_subclass__(cls) -> None:
+        """Refuse what would switch a check off unseen."""
+        super().__init_subclass__()
+        checks = {name for name in dir(ProviderSuite) if name.startswith("test_")}
+        if replaced := sorted(checks & set(vars(cls))):
+            msg = f"{cls.__name__} replaces {', '.join(replaced)}: name it in `known_failures`, with the reason"
+            raise TypeError(msg)
+        if unknown := sorted({name.partition("[")[0] for name in cls.known_failures} - checks):
+            msg = f"{cls.__name__}.known_failures: there is no check called {', '.join(unknown)}"
+            raise TypeError(msg)
