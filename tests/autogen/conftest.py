@@ -16,6 +16,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# The scripted vendors below are the feature table's, whose asserts pytest rewrites before anybody imports them.
+pytest.register_assert_rewrite("feature_table")
+
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "autogen-scenarios.md"
 LINES = ("0.2", "classic", "0.7", "ag2")
