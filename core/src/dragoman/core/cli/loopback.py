@@ -10,6 +10,7 @@ import ipaddress
 import json
 import socket
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import TYPE_CHECKING, Any, cast
@@ -120,10 +121,11 @@ def ask(address: Address, path: str, *, until: float) -> Answer | None:
         connection.settimeout(_left(until))
         connection.sendall(head.encode("ascii"))
         # It wants a socket, but takes nothing of it but the file.
-        response = HTTPResponse(cast("socket.socket", _Source(connection, until)), method="GET")
-        response.begin()
-        body = response.read(LIMIT)
-        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+        source = cast("socket.socket", _Source(connection, until))
+        with closing(HTTPResponse(source, method="GET")) as response:
+            response.begin()
+            body = response.read(LIMIT)
+            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
 
 
 def _wrapped(connection: socket.socket, address: Address) -> socket.socket:
