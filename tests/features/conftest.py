@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite("feature_table")
+if "feature_table" not in sys.modules:
+    # AutoGen's scenarios use it too, and pytest complains of a package without a file that it is told of twice.
+    pytest.register_assert_rewrite("feature_table")
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -69,20 +69,21 @@ def command(  # noqa: PLR0913, PLR0917 (one argument for each option, which clic
     from dragoman.core.cli.prompt import converse
     from dragoman.core.cli.terminal import View
 
-    conversation = Conversation(
-        client=make_client(model, base_url, on_unsupported),
-        params={"model": model, **_sorted_out(params)},
-        view=View(),
-        tools={tool.name: tool for tool in functions},
-        messages=[{"role": "system", "content": system}] if system is not None else [],
-        stream=not (no_stream or as_json),
-        quiet=as_json,
-        max_rounds=max_rounds,
-    )
-    if text is None:
-        converse(conversation, parts)
-        return
-    conversation.ask([*parts, {"type": "text", "text": text}] if parts else text)
+    with make_client(model, base_url, on_unsupported) as client:
+        conversation = Conversation(
+            client=client,
+            params={"model": model, **_sorted_out(params)},
+            view=View(),
+            tools={tool.name: tool for tool in functions},
+            messages=[{"role": "system", "content": system}] if system is not None else [],
+            stream=not (no_stream or as_json),
+            quiet=as_json,
+            max_rounds=max_rounds,
+        )
+        if text is None:
+            converse(conversation, parts)
+            return
+        conversation.ask([*parts, {"type": "text", "text": text}] if parts else text)
     if as_json:
         click.echo(conversation.completion.to_json())
 
