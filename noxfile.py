@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv|virtualenv"
-# Minutes on two cores. CI runs `recorded`, `oldest` and `aimock` after these: they need what is not here (recordings,
-# old releases, node). `litellm_proxy` (600 MB) and the frameworks (`nox -t autogen`) are run by hand.
+# About a quarter of an hour on two cores; CI runs `recorded` after these. Old SDKs (`oldest`), `aimock` (node),
+# `litellm_proxy` (600 MB) and the frameworks (`nox -t autogen`) are run by hand, before a release.
 nox.options.sessions = ["lint", "types", "tests", "openai2", "alone", "docs"]
 # What this machine does not have is skipped, in sight, on CI too; nothing is fetched but packages.
 nox.options.download_python = "never"
