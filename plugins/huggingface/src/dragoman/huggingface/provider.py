@@ -41,13 +41,11 @@ class HuggingFace(CompatibleProvider):
         return {**choice, part: {**message, "tool_calls": calls}}
 
     def decode_error(self, status: int, body: Any) -> Json:
-        """Each provider words its own; Text Generation Inference says `error_type`, and how long loading will take."""
+        """Each provider words its own; Text Generation Inference says how long loading will take."""
         error = super().decode_error(status, body)
         error["code"] = error["code"] or _CODES.get(status)
-        if isinstance(body, dict):
-            error["type"] = error["type"] or body.get("error_type")
-            if "estimated_time" in body:
-                error["estimated_time"] = body["estimated_time"]
+        if isinstance(body, dict) and "estimated_time" in body:
+            error["estimated_time"] = body["estimated_time"]
         return error
 
 

@@ -42,8 +42,6 @@ def _last_message(choice: Json) -> Json:
 
 
 def _flatten(message: Json, *, whole: bool) -> Json:
-    if message.get("tool_calls"):
-        message = {**message, "tool_calls": [_without_null_id(call) for call in message["tool_calls"]]}
     content = message.get("content")
     # A piece with the role only goes out too, by what it holds: readers take choices in the order that they open.
     if not isinstance(content, list) and (whole or not (content or message.get("role"))):
@@ -53,11 +51,6 @@ def _flatten(message: Json, *, whole: bool) -> Json:
     if thoughts := thoughts_of(parts):
         flat["reasoning_content"] = thoughts
     return {**flat, HELD: {**message.get(HELD, {}), "content": content}}
-
-
-def _without_null_id(call: Json) -> Json:
-    """The text "null" is Mistral's word for no id."""
-    return {**call, "id": None} if call.get("id") == "null" else call
 
 
 def with_carry(message: Json, data: Json) -> Json:
