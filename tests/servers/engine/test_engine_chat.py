@@ -43,7 +43,10 @@ def test_a_stream_is_the_same_text(seat: Any) -> None:
     assert text_of(chunks) == SAYS + "Hi"
     assert len(chunks) > len(SAYS)
     assert {(chunk.object, chunk.model) for chunk in chunks} == {("chat.completion.chunk", "demo")}
-    assert len({(chunk.id, chunk.created) for chunk in chunks}) == 1
+    assert len({chunk.id for chunk in chunks}) == 1
+    times = [chunk.created for chunk in chunks]
+    # The engine dates each chunk anew, and a second may pass meanwhile; OpenAI's class passes its bytes through.
+    assert times == (sorted(times) if seat.row.provider == "openai" else times[:1] * len(times))
     roles = [choice.delta.role for chunk in chunks for choice in chunk.choices]
     assert roles == ["assistant", *[None] * (len(roles) - 1)]
     ends = [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason]
