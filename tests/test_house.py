@@ -76,6 +76,7 @@ LAYERS = (
     {"fallback"},
     {"dispatch"},
     {"direct", "driver"},
+    {"service"},
     {"transport"},
     {"answers", "counting", "doors"},
     {"mixin"},
