@@ -84,14 +84,21 @@ class Page:
         self.module = types.ModuleType("__main__")
         self.started: set[int] = set()
 
+    def write_files(self, path: Path) -> None:
+        """Write the blocks that are files, all of them: one may import what stands further down."""
+        for block in BLOCKS:
+            if block.path == path and (title := block.option("title")):
+                (self.folder / title).parent.mkdir(parents=True, exist_ok=True)
+                (self.folder / title).write_text(block.code, "utf-8")
+
     def run(self, block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
         """Run a block, and before it those above it that were not chosen, but that it may build on."""
         monkeypatch.setitem(sys.modules, "__main__", self.module)
+        if not self.started:
+            self.write_files(block.path)
         for other in BLOCKS:
             if other.path == block.path and other.line <= block.line and other.line not in self.started:
                 self.started.add(other.line)
-                if title := other.option("title"):
-                    (self.folder / title).write_text(other.code, "utf-8")
                 if other.runs and other.lang == "python":
                     # Empty lines above it: a traceback then names the line of the page.
                     code = compile("\n" * other.line + other.code, str(other.path), "exec")
