@@ -124,7 +124,7 @@ def members_of(value: type, public: Iterable[type]) -> dict[str, tuple[_Member, 
         if base is value or not any(base in shown.__mro__ for shown in value.__mro__[1:] if shown in public):
             about = comments_of(inspect.getsource(base))
             for node in _flat(source_of(base).body):
-                name = node.target.id if isinstance(node, ast.AnnAssign) else node.name  # type: ignore[union-attr]
+                name = unparsed(node.target) if isinstance(node, ast.AnnAssign) else node.name
                 if not name.startswith("_") or name == "__init__":
                     found.setdefault(name, (node, about.get(name, "")))
     return found
