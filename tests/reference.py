@@ -214,9 +214,11 @@ def testing_page() -> str:
     for name in sorted(dragoman.testing.__all__):
         value = getattr(dragoman.testing, name)
         parts += describe(name, value, dragoman.testing, ())
-        checks = {check: node for check, (node, _) in members_of(value, ()).items() if check.startswith(CHECK)}
+        checks = [check for check in members_of(value, ()) if check.startswith(CHECK)]
         if checks:
-            rows = [f"| `{check}` | {' '.join(str(ast.get_docstring(checks[check])).split())} |" for check in checks]
+            rows = [
+                f"| `{check}` | {' '.join(str(inspect.getdoc(getattr(value, check))).split())} |" for check in checks
+            ]
             parts += ["Its checks, and the rules that they hold:", "\n".join(["| check | rule |", "|---|---|", *rows])]
     parts.append("## The fixture `dragoman_mock`")
     return joined([*parts, *describe("DragomanMock", DragomanMock, dragoman.testing, ())])
