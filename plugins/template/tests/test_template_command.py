@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from dragoman.template.answers import TAKEN, Answers, fault_of_name, name_of
+from dragoman.template.answers import CLASSES, TAKEN, Answers, fault_of_name, name_of
 from dragoman.template.command import command
 from dragoman.template.tree import render
 
@@ -144,6 +145,19 @@ def test_names_are_read_as_people_write_them() -> None:
 def test_all_our_distributions_are_taken() -> None:
     ours = {path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")} | {"core"}
     assert ours <= TAKEN
+
+
+@pytest.mark.parametrize("wire", ["openai-compatible", "own-wire"])
+def test_names_in_use_are_known(wire: str) -> None:
+    used: set[str] = set()
+    for path, text in render(Answers("umbra", wire)).items():
+        for node in ast.walk(ast.parse(text)) if path.endswith(".py") else ():
+            if isinstance(node, ast.ImportFrom):
+                used |= {alias.asname or alias.name for alias in node.names}
+            elif isinstance(node, ast.ClassDef):
+                used.add(node.name)
+    used = {name for name in used if name[0].isupper() and not name.isupper()}
+    assert used - {"Umbra", "TestUmbra"} <= CLASSES
 
 
 def test_core_is_in_the_range_that_the_project_wants() -> None:

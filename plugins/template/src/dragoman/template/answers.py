@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
-import dragoman.core
-
 #: How the vendor's API speaks -> the folder of the project that does so.
 WIRES = ("openai-compatible", "own-wire")
 #: SPDX expressions -> the folders of their texts. The last one gives no licence at all.
@@ -18,8 +16,11 @@ TAKEN = frozenset(
     "anthropic autogen cache core huggingface litellm llamacpp lmstudio mistralai ollama openai prices server template "  # noqa: SIM905 (readable)
     "testing together vllm".split()
 )
-#: What the project's files call by these names already, besides all that is imported from `dragoman.core`.
-_CLASSES = frozenset({"AnswerStream", "Any", "ClassVar", "False", "None", "ProviderSuite", "True"})
+#: Names of the project's code that a class of the author's would hide, and Python's own.
+CLASSES = frozenset(
+    "AnswerStream Any Call Chunks ClassVar CompatibleProvider Event False InvalidRequest Iterator Json None Provider "  # noqa: SIM905 (readable)
+    "ProviderSuite StreamCutError True VendorError Wire".split()
+)
 #: A longer name makes lines of code that no formatter leaves alone.
 _LONGEST_NAME = 30
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -90,7 +91,7 @@ def fault_of_name(name: str) -> str:
     if name in TAKEN:
         return f"dragoman-{name} exists already: choose another name"
     class_name = class_name_of(name)
-    if class_name in _CLASSES or class_name in dragoman.core.__all__:
+    if class_name in CLASSES:
         return f"the class would be called {class_name}, and that name is in use: choose another name"
     for point in entry_points(group="dragoman.providers", name=name):
         distribution = point.dist.name if point.dist else "another plugin"
