@@ -205,7 +205,7 @@ def _address(provider: Provider) -> str:
     return str(getattr(ready, "base_url", "")) or provider.base_url
 
 
-def make_dispatcher(
+def make_dispatcher(  # noqa: PLR0913 (what a client is told, by name)
     *,
     default_provider: str,
     default_options: Mapping[str, Any] | None = None,

@@ -44,11 +44,14 @@ def find_tapes(
 
     Raises `ConfigError` if both are wanted, and `TapeError` for a folder that will not do.
     """
-    if replay is not None or record is not None:
+    if replay is not None:
         return _one_of(_replayer(replay), _recorder(record), "replay= and record=")
-    replayed, recorded = first_env((REPLAY,)), first_env((RECORD,))
-    found = _shared(_replayers, replayed, _env_replayer) if replayed else None
-    return _one_of(found, _recorder(recorded), f"{REPLAY} and {RECORD}")
+    folder = first_env((REPLAY,))
+    found = _shared(_replayers, folder, _env_replayer) if folder else None
+    if record is not None:
+        # Where nothing is to be sent, nothing is recorded either.
+        return _one_of(found, _recorder(record), f"{REPLAY} and record=")
+    return _one_of(found, _recorder(first_env((RECORD,))), f"{REPLAY} and {RECORD}")
 
 
 def _one_of(replayer: Replayer | None, recorder: Recorder | None, names: str) -> Recorder | Replayer | None:

@@ -109,7 +109,8 @@ class Take:
         pieces = scrub.pieces([piece for _, piece in self._pieces], "reply.body")
         times = (ms for ms, _ in self._pieces)
         said["pieces"] = write_pieces(zip(times, pieces, strict=True))
-        if how is not None:
+        # Nobody reads on after this, though more might come.
+        if how is not None and not b"".join(pieces[-2:]).rstrip().endswith(b"[DONE]"):
             said["end"] = how
         return said
 
