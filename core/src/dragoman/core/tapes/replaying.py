@@ -141,6 +141,7 @@ def _said(call: Call, wire: Wire) -> Json:
 def _scrubbed(provider: Provider, call: Call, wire: Wire, wanted: Json) -> Json:
     """Take the secrets out of a request that is shown in an error."""
     scrub = Scrubber().begin(provider, call, wire)
+    scrub.know_fields(wire.content or b"")
     query = {"query": scrub.named(wanted["query"], "")} if "query" in wanted else {}
     shown: Json = scrub.value({**wanted, **query}, "")
     return shown

@@ -96,6 +96,19 @@ class Scrub:
             if self._scrubber.is_secret(name):
                 self.know({value: f"header {name.lower()}", value.rpartition(" ")[2]: f"header {name.lower()}"})
 
+    def know_fields(self, content: bytes) -> None:
+        """Look for what stands in the secret fields of a JSON body: answers may quote it."""
+        with suppress(ValueError, RecursionError):
+            self.know(dict(self._fields_of(json.loads(content))))
+
+    def _fields_of(self, value: Any) -> Iterator[tuple[str, str]]:
+        for name, item in value.items() if isinstance(value, dict) else ():
+            if isinstance(item, str) and self._scrubber.is_secret_field(name):
+                yield item, name
+            yield from self._fields_of(item)
+        for item in value if isinstance(value, list) else ():
+            yield from self._fields_of(item)
+
     def content(self, data: bytes, place: str) -> bytes:
         """Scrub a body: known values anywhere, and the fields of JSON that hold secrets by their names."""
         data = b"".join(piece for piece in self.pieces([data], place))

@@ -79,6 +79,7 @@ class Take:
     def _data(self, how: str | None, failure: Json | None) -> Json:
         scrub = self._scrub
         response = getattr(self._reply, "response", None)
+        scrub.know_fields(self._content)
         scrub.know_headers(_sent_headers(response))
         scrub.know_headers(self._reply.headers if self._reply is not None else {})
         wire = self._wire()

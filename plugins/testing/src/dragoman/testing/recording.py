@@ -24,6 +24,7 @@ RECORDED = pytest.StashKey[list[str]]()
 _KEPT = re.compile(r"retry-after(-ms)?|x-should-retry|(.*-)?request-id|mistral-correlation-id|x-litellm-call-id")
 _ANSWERS = frozenset({"vendor_response", "vendor_events", "response", "chunks"})
 _FAILURE = 400
+_RETRIES = 2
 _BLANK_LINE = re.compile(r"\r\n\r\n|\n\n|\r\r")
 
 
@@ -83,7 +84,7 @@ def _ask(provider: Provider, tape: Tape) -> tuple[Json | None, Exception | None]
 
     failure = None
     with tempfile.TemporaryDirectory() as place:
-        with Client(**options_of(provider, tape, 2), record=Recorder(place)) as client:
+        with Client(**options_of(provider, tape, _RETRIES), record=Recorder(place)) as client:
             try:
                 found: Any = client.chat.completions.create(**arguments_of(provider, tape))
                 if tape.data["request"].get("stream"):
