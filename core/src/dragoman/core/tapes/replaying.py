@@ -169,6 +169,9 @@ class _Playing:
     def tape(self, call: Call, wire: Wire) -> tuple[Tape, float]:
         """Return the tape, and the seconds to wait for its answer's head."""
         tape = self._replayer.find(self._provider, call, wire)
+        own = tape.data.get("call") or {}
+        # As recorded, where the vendor sends neither: the next request may quote them.
+        call.id, call.created = own.get("id", call.id), own.get("created", call.created)
         return tape, self.seconds((tape.reply or tape.data["failure"]).get("ms", 0))
 
     def seconds(self, ms: float) -> float:

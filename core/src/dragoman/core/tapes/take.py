@@ -33,6 +33,8 @@ class Take:
         self._keep = keep
         self._provider = provider
         self._query = dict(call.extra_query)
+        # Where the vendor sends neither, the answer has these, and the next request may have them too.
+        self._own = {"id": call.id, "created": call.created}
         self._started = time.monotonic()
         self._recorded = now()
         # The caller may go on to change what it asked with.
@@ -88,7 +90,7 @@ class Take:
             said["reply"] = self._reply_data(self._reply, how)
         if failure is not None:
             said["failure"] = scrub.value(failure, "failure")
-        head = {VERSION_KEY: VERSION, "recorded": self._recorded, "provider": self._provider}
+        head = {VERSION_KEY: VERSION, "recorded": self._recorded, "provider": self._provider, "call": self._own}
         found = {"scrubbed": scrub.found} if scrub.found else {}
         return {**head, **found, **said}
 

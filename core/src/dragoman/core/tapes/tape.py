@@ -201,8 +201,8 @@ def _fault(data: Any) -> str:  # noqa: PLR0911 (one return for each fault)
     if data[VERSION_KEY] != VERSION:
         return f"it is of version {data[VERSION_KEY]!r}, and this dragoman-core reads version {VERSION}"
     wire, reply, failure = data.get("wire"), data.get("reply"), data.get("failure")
-    if not isinstance(data.get("provider"), str):
-        return "`provider` is not a name"
+    if not isinstance(data.get("provider"), str) or not isinstance(data.get("call", {}), dict):
+        return "`provider` is not a name, or `call` is no object"
     if not (isinstance(wire, dict) and isinstance(wire.get("path"), str) and isinstance(wire.get("method"), str)):
         return "`wire` lacks `method` or `path`"
     if reply is None and failure is None:
