@@ -277,7 +277,7 @@ next(kept)
 
 def run_program(code: str, settings: dict[str, str]) -> subprocess.Popen[bytes]:
     process = start_program(code, settings)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors.decode()
     return process
 
@@ -297,7 +297,7 @@ with Client(base_url={server.url!r}, api_key="sk-1234567890") as client:
     settings = {"DRAGOMAN_RECORD": str(folder), "DRAGOMAN_RECORD_SINCE": "2026-01-01T00:00:00.000000Z"}
     running = [start_program(code, settings) for _ in range(2)]
     for process in running:
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors.decode()
     assert len(tapes_in(folder)) == 10
     assert sorted(path.suffix for path in folder.iterdir()) == [".json"] * 10
