@@ -182,6 +182,16 @@ def check_headers(headers: Mapping[str, Any], provider: str) -> None:
             raise errors.InvalidRequest(message)
 
 
+def sender_of(provider: Provider) -> Sender:
+    """Make the provider's sender: its own, or the default one."""
+    return provider.sender() or default_sender(provider)
+
+
+def async_sender_of(provider: Provider) -> AsyncSender:
+    """`sender_of` for the asynchronous side."""
+    return provider.async_sender() or default_async_sender(provider)
+
+
 def default_sender(provider: Provider) -> Sender:
     """Make the sender of an OpenAI-compatible provider that has none of its own."""
     if provider.client is not None:

@@ -26,6 +26,8 @@ COMMANDS = {
     "doctor": "Find model servers on this machine, keys and plugins, and say what is missing.",
     "models": "List the models that the installed providers offer.",
     "plugins": "List what is installed, what is broken and why, and which keys are found.",
+    "record": "Run a program and put what its models answer on tape, without secrets.",
+    "replay": "Run a program with answers from tapes; no key, no network.",
 }
 
 #: Commands of plugins that may not be installed -> what brings them.
