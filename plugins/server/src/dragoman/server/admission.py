@@ -1,0 +1,77 @@
+"""Who may ask, and how much: what the server wants of `keys` and `limits`, and the gate of a server without keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Caller(Protocol):
+    """A client that was let in."""
+
+    @property
+    def name(self) -> str:
+        """What logs call it; never its key."""
+
+    def allows(self, model: str) -> bool:
+        """Whether it may use a model, named as the client names it; empty: a request that names none."""
+
+
+class Lease(Protocol):
+    """One request's share of its caller's limits."""
+
+    async def settle(self, tokens: int) -> None:
+        """Give it back: the request has ended, and took so many tokens. Called exactly once."""
+
+
+class Gate(Protocol):
+    """Decides who may ask. Its refusals are `Refusal`s."""
+
+    def admit(self, headers: Mapping[str, str]) -> Caller:
+        """Find the caller by its headers, whose names are in lower case. Raises `Refusal` with status 401."""
+
+    async def begin(self, caller: Caller, model: str) -> Lease:
+        """Begin a request for a model (empty: it names none). Raises `Refusal`: 403 for the model, 429 for limits."""
+
+    async def close(self) -> None:
+        """Give back connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anybody:
+    """The caller where no keys are configured."""
+
+    name: str = ""
+
+    def allows(self, model: str) -> bool:
+        """Whatever it is."""
+        del model
+        return True
+
+
+class _Free:
+    async def settle(self, tokens: int) -> None:
+        pass
+
+
+_ANYBODY, _FREE = Anybody(), _Free()
+
+
+class OpenGate:
+    """Admits everybody: for a server that only this machine reaches."""
+
+    def admit(self, headers: Mapping[str, str]) -> Caller:
+        """Let it in."""
+        del headers
+        return _ANYBODY
+
+    async def begin(self, caller: Caller, model: str) -> Lease:
+        """Let it go on."""
+        del caller, model
+        return _FREE
+
+    async def close(self) -> None:
+        """Nothing is held."""
