@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         filter_config,
     )
     from dragoman.core.direct import async_http_sender, http_sender
+    from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, make_dispatcher
     from dragoman.core.doors import async_http_client, http_client
     from dragoman.core.errors import (
         ConfigError,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from dragoman.core.readable import diff_json, lay_out
     from dragoman.core.registration import register_hooks, stand_in
     from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
+    from dragoman.core.service import AsyncAnswer, AsyncService, failure, read_ask
     from dragoman.core.tapes import Recorder, Replayer
 
 _HOME = {
@@ -65,6 +67,7 @@ _HOME = {
         "filter_config",
     ),
     "direct": ("async_http_sender", "http_sender"),
+    "dispatch": ("Ask", "CallOptions", "Dispatcher", "make_dispatcher"),
     "doors": ("async_http_client", "http_client"),
     "errors": (
         "ConfigError",
@@ -99,20 +102,26 @@ _HOME = {
     "readable": ("diff_json", "lay_out"),
     "registration": ("register_hooks", "stand_in"),
     "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
+    "service": ("AsyncAnswer", "AsyncService", "failure", "read_ask"),
     "tapes": ("Recorder", "Replayer"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "HOSTED_ONLY",
+    "Ask",
+    "AsyncAnswer",
     "AsyncClient",
     "AsyncReply",
     "AsyncSender",
+    "AsyncService",
     "Call",
+    "CallOptions",
     "Chunks",
     "Client",
     "CompatibleProvider",
     "ConfigError",
+    "Dispatcher",
     "DragomanError",
     "DragomanWarning",
     "Event",
@@ -144,6 +153,7 @@ __all__ = [
     "config_list_from_json",
     "config_list_from_models",
     "diff_json",
+    "failure",
     "filter_config",
     "function_sender",
     "hookimpl",
@@ -151,8 +161,10 @@ __all__ = [
     "http_sender",
     "is_default",
     "lay_out",
+    "make_dispatcher",
     "pack",
     "price_of_usage",
+    "read_ask",
     "refuse_offline",
     "register_hooks",
     "sdk_sender",

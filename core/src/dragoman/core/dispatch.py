@@ -17,6 +17,7 @@ from dragoman.core.hooks import Hooks
 from dragoman.core.plugins import plugins
 from dragoman.core.provider import Call, Json, OnUnsupported, Provider, Timeout, first_env
 from dragoman.core.routing import Router
+from dragoman.core.secrecy import SHORTEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +39,8 @@ class CallOptions:
     """What a client says about each of its calls. `api_key` goes to whichever provider is called.
 
     `headers` are this call's own; `default_headers` are all calls', and credentials among them are for the
-    default provider.
+    default provider. `count_usage`: streams of chat completions are asked for their usage, which the caller sees
+    only if the request asks for it too; it stands in the `Call`.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -48,11 +50,15 @@ class CallOptions:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, object] = field(default_factory=dict, repr=False)
+    count_usage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is wanted: OpenAI's JSON for an endpoint, or a `content` that is no JSON, of type `content_type`."""
+    """What is wanted: OpenAI's JSON for an endpoint, or a `content` that is no JSON, of type `content_type`.
+
+    `endpoint` is the path below OpenAI's `/v1`, as "chat/completions".
+    """
 
     request: Json
     endpoint: str = CHAT
@@ -63,7 +69,7 @@ class Ask:
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Makes exchanges for one client, its copies included."""
+    """Finds out who answers a request, for one client and its copies; `make_dispatcher` makes one."""
 
     router: Router
     hooks: Hooks
@@ -98,7 +104,8 @@ class Dispatcher:
             ask = replace(ask, endpoint=endpoint)
         call = self._call(provider, ask, options)
         call.extra_body = extra_body
-        return Exchange(Attempt(provider, call), self.hooks, ask.content, ask.content_type)
+        hide_usage = options.count_usage and _ask_for_usage(call)
+        return Exchange(Attempt(provider, call, hide_usage=hide_usage), self.hooks, ask.content, ask.content_type)
 
     def _entry_attempt(self, entry: Entry, ask: Ask, options: CallOptions, extra_body: Json) -> Attempt:
         """What the caller says comes before what the entry says, but for the provider and its key."""
@@ -117,10 +124,17 @@ class Dispatcher:
         call = self._call(provider, replace(ask, request=request), options)
         call.extra_body = copy.deepcopy({**entry.extra_body, **extra_body})
         call.price = entry.price
-        streams_usage = call.stream and not (request.get("stream_options") or {}).get("include_usage")
-        if streams_usage:
-            request["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}
-        return Attempt(provider, call, self.config.pace(entry), hide_usage=streams_usage)
+        return Attempt(provider, call, self.config.pace(entry), hide_usage=_ask_for_usage(call))
+
+    def redacted(self, text: str) -> str:
+        """Return a text of a provider's, without the keys of providers: some servers quote the one that they refuse."""
+        entries = self.config.entries if self.config is not None else ()
+        keys = {str(entry.options.get("api_key") or "") for entry in entries}
+        keys |= {str(provider.api_key or "") for provider in self.router.made()}
+        for key in keys:
+            if len(key) >= SHORTEST:
+                text = text.replace(key, "…")
+        return text
 
     def model_lists(self, options: CallOptions) -> tuple[dict[str, Exchange], dict[str, str]]:
         """Make one exchange per provider that lists its models, and say why others cannot.
@@ -200,6 +214,15 @@ class Dispatcher:
         )
 
 
+def _ask_for_usage(call: Call) -> bool:
+    """Have a stream tell its usage; False: there is no need to, or the caller wants to see it."""
+    options = call.request.get("stream_options") or {}
+    if not call.stream or call.endpoint != CHAT or not isinstance(options, dict) or options.get("include_usage"):
+        return False
+    call.request["stream_options"] = {**options, "include_usage": True}
+    return True
+
+
 def _address(provider: Provider) -> str:
     ready = provider.client or provider.async_client
     return str(getattr(ready, "base_url", "")) or provider.base_url
@@ -214,7 +237,10 @@ def make_dispatcher(  # noqa: PLR0913 (what a client is told, by name)
     config_list: Any = None,
     tapes: Recorder | Replayer | None = None,
 ) -> Dispatcher:
-    """Make a dispatcher over the plugins of this process; this is when hook plugins are loaded."""
+    """Make a dispatcher over the plugins of this process; this is when hook plugins are loaded.
+
+    The arguments are those of `Client`; `default_options` are for the default provider (`base_url`, `api_key`, …).
+    """
     installed = plugins()
     router = Router(installed, default_provider, dict(default_options or {}), tuple(providers), dict(aliases or {}))
     config = ConfigList(config_list, router) if config_list is not None else None

@@ -67,6 +67,9 @@ class Exchange:
         self.wait = attempt.wait
         self._hide_usage = attempt.hide_usage
         self.done = False
+        #: Bytes of an event that is not whole yet, and whether a chunk was kept from the caller.
+        self._held = b""
+        self._hidden = False
         #: Whether a stream has said something: text, thoughts, a tool call, its end.
         self.spoken = False
         self.status = 200
@@ -169,7 +172,7 @@ class Exchange:
     @property
     def untouched(self) -> bool:
         """Whether the vendor's bytes may be handed on as they are."""
-        return not self._chat or not (self._made_here or self._hide_usage or self.hooks.sees_chunks)
+        return not self._chat or not (self._made_here or self.hooks.sees_chunks)
 
     def begin(self, reply: Reply | AsyncReply | None) -> None:
         """Look at the head of a streamed reply; None: a hook has answered."""
@@ -205,10 +208,12 @@ class Exchange:
             for part in event_parts(piece or b""):
                 # Read first: an event that reports a failure is not handed on, but raised.
                 self._watch(part)
-                if not _SILENT.fullmatch(part):
-                    yield part
+                if whole := self._let_through(part):
+                    yield whole
             if piece is None:
                 self._watch(None)
+                if self._held and not self._hidden:
+                    yield self._held
             return
         for chunk in self.feed(piece):
             yield b"data: " + encode_lenient(chunk) + b"\n\n"
@@ -216,6 +221,32 @@ class Exchange:
             self._check_whole()
             self.done = True
             yield b"data: [DONE]\n\n"
+
+    def batches(self, piece: bytes | None) -> Iterator[bytes]:
+        """Like `relay`, but all that one piece says at once, which costs whoever sends it on one write."""
+        parts: list[bytes] = []
+        failure = None
+        try:
+            for part in self.relay(piece):
+                parts.append(part)  # noqa: PERF402 (what came before a failure is given first)
+        except Exception as exception:  # noqa: BLE001 (raised again)
+            failure = exception
+        if parts:
+            yield b"".join(parts)
+        if failure is not None:
+            raise failure
+
+    def _let_through(self, part: bytes) -> bytes:
+        """Return the bytes to hand on now: none of an event that is silent, or of usage that was not asked for."""
+        if not self._hide_usage:
+            return b"" if _SILENT.fullmatch(part) else part
+        held, self._held = self._held + part, b""
+        if not held.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")):
+            # Only of a whole event is it known whether it may go on.
+            self._held = held
+            return b""
+        hidden, self._hidden = self._hidden, False
+        return b"" if hidden or _SILENT.fullmatch(held) else held
 
     def _watch(self, piece: bytes | None) -> None:
         """Keep account of bytes that are handed on as they are."""
@@ -273,6 +304,7 @@ class Exchange:
             self._assembly.add(chunk)
         if self._places_usage:
             if usage and not choices and not self._usage_asked:
+                self._hidden = True
                 return None
             self._place_usage(chunk)
         if self._shows_chunks:
