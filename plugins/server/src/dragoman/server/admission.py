@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from dragoman.server.refusals import Refusal
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from dragoman.server.settings import ServerSettings
+
+
+#: A `Host` header that names this machine.
+_LOOPBACK = re.compile(r"(?:(?:[\w-]+\.)*localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?", re.ASCII | re.IGNORECASE)
 
 
 class Caller(Protocol):
@@ -61,11 +70,19 @@ _ANYBODY, _FREE = Anybody(), _Free()
 
 
 class OpenGate:
-    """Admits everybody: for a server that only this machine reaches."""
+    """Admits everybody on this machine: programs, and pages that the server itself has given.
+
+    Other pages that a browser shows reach loopback too, by its address or by a name that leads there.
+    """
 
     def admit(self, headers: Mapping[str, str]) -> Caller:
-        """Let it in."""
-        del headers
+        """Let it in. Raises `Refusal` with status 403 where it asked another machine's name, or for another page."""
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not _LOOPBACK.fullmatch(host):
+            message = "without keys the server answers this machine only: configure keys, or ask for 127.0.0.1"
+            raise Refusal(403, message, code="forbidden_host")
+        if origin is not None and origin.partition("://")[2] != host:
+            raise Refusal(403, "without keys the server answers no other site's pages", code="forbidden_origin")
         return _ANYBODY
 
     async def begin(self, caller: Caller, model: str) -> Lease:
@@ -75,3 +92,12 @@ class OpenGate:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+def make_gate(settings: ServerSettings) -> Gate:
+    """Make the gate that the settings ask for."""
+    if not settings.keys:
+        return OpenGate()
+    from dragoman.server.keys import KeyGate
+
+    return KeyGate(settings)

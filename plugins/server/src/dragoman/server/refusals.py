@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from dragoman.core import Json
+
+#: Headers of a provider's failure that a client acts upon.
+_ACTED_UPON = ("retry-after", "retry-after-ms")
+#: What looks like a key, or like what a provider leaves of one when it quotes it.
+_KEY = re.compile(r"\b(?:sk|pk|rk|hf|gsk|xai|nvapi|key)[-_][\w*.…-]{4,}")
+_FIRST_ERROR, _FIRST_SERVER_ERROR = 400, 500
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a client is told: OpenAI's error object, and how. `kind` is its class, for logs and metrics."""
+
+    status: int
+    error: Json
+    headers: Mapping[str, str] = field(default_factory=dict)
+    kind: str = ""
+    #: The provider's name for the request that failed.
+    provider_id: str = ""
 
 
 class Refusal(Exception):  # noqa: N818 (the name states the fact, as core's do)
@@ -33,11 +52,77 @@ class Refusal(Exception):  # noqa: N818 (the name states the fact, as core's do)
             self.headers["retry-after"] = str(max(1, -int(-retry_after // 1)))
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What a client is told: OpenAI's error object, and how. `kind` is the class of it, for logs and metrics."""
+def refused(refusal: Refusal) -> Failure:
+    """Tell a client what the server refuses."""
+    return Failure(refusal.status, refusal.error, refusal.headers, str(refusal.error["code"]))
 
-    status: int
-    error: Json
-    headers: Mapping[str, str] = field(default_factory=dict)
-    kind: str = ""
+
+def timed_out(seconds: float, where: str) -> Failure:
+    """Tell a client that a provider took too long; `where`: in what."""
+    message = f"the provider did not send {where} within {seconds:g} seconds"
+    return Failure(504, _error(message, "timeout"), kind="timeout")
+
+
+def draining() -> Failure:
+    """Tell a client that its stream ends with the server."""
+    return Failure(503, _error("the server is shutting down", "shutting_down"), kind="shutting_down")
+
+
+def failed(exception: BaseException, redacted: Callable[[str], str]) -> Failure:
+    """Tell a client what became of its call. `redacted` takes providers' keys out of a text."""
+    if isinstance(exception, Refusal):
+        return refused(exception)
+    import openai
+
+    from dragoman.core import DragomanError
+
+    kind = type(exception).__name__
+    if isinstance(exception, openai.APIStatusError):
+        return _status(exception, redacted)
+    if isinstance(exception, DragomanError):
+        return _local(exception, redacted)
+    message = redacted(str(exception))
+    if isinstance(exception, openai.APITimeoutError | TimeoutError):
+        return Failure(504, _error("the provider did not answer in time", "timeout"), kind=kind)
+    if isinstance(exception, openai.APIConnectionError):
+        return Failure(502, _error(message, "connection_error"), kind=kind)
+    if isinstance(exception, openai.APIResponseValidationError):
+        return Failure(502, _error(message, "invalid_answer"), kind=kind)
+    if isinstance(exception, openai.APIError):
+        body = exception.body if isinstance(exception.body, dict) else {}
+        given = {name: body.get(name) for name in ("type", "param", "code")}
+        return Failure(502, {"message": message, **given}, kind=kind)
+    return Failure(500, _error("the server failed; its log says why", "internal_error"), kind=kind)
+
+
+def _status(exception: Any, redacted: Callable[[str], str]) -> Failure:
+    """Report a failure that a provider reported with an HTTP status."""
+    body = exception.body if isinstance(exception.body, dict) else {}
+    error = {"message": str(body.get("message") or exception), "type": None, "param": None, "code": None, **body}
+    error["message"] = _KEY.sub("…", redacted(str(error["message"])))
+    found = exception.response.headers
+    headers = {name: found[name] for name in _ACTED_UPON if name in found}
+    # Retries are the provider's sender's, and have been made.
+    headers["x-should-retry"] = "false"
+    status = exception.status_code if exception.status_code >= _FIRST_ERROR else 502
+    return Failure(status, error, headers, type(exception).__name__, exception.request_id or "")
+
+
+def _local(exception: Any, redacted: Callable[[str], str]) -> Failure:
+    """Report what core refused before anything was sent."""
+    from dragoman.core import ConfigError, MissingKey, PluginError, UnknownProvider, UnsupportedParameter
+
+    message, kind = redacted(str(exception)), type(exception).__name__
+    if isinstance(exception, UnknownProvider):
+        return Failure(404, _error(message, "model_not_found", "model", "invalid_request_error"), kind=kind)
+    if isinstance(exception, UnsupportedParameter):
+        error = _error(message, "unsupported_parameter", exception.param, "invalid_request_error")
+        return Failure(400, error, kind=kind)
+    if isinstance(exception, ConfigError | MissingKey | PluginError):
+        # The server's own affair; asking again does not help.
+        return Failure(500, _error(message, "provider_unavailable"), {"x-should-retry": "false"}, kind)
+    return Failure(400, _error(message, "invalid_request", None, "invalid_request_error"), kind=kind)
+
+
+def _error(message: str, code: str, param: str | None = None, kind: str = "server_error") -> Json:
+    return {"message": message, "type": kind, "param": param, "code": code}
