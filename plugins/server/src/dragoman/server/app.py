@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -51,15 +53,19 @@ def make_app(
     *,
     load: Callable[[], Configuration] | None = None,
     gate_of: Callable[[ServerSettings], Gate] = make_gate,
+    reload_on_hangup: bool = False,
 ) -> Starlette:
     """Make the application of one process. Raises `DragomanError` for a configuration that cannot be used.
 
-    `load` reads the configuration anew for `app.state.gateway.reload()`; `gate_of` decides who may ask.
+    `load` reads the configuration anew for `app.state.gateway.reload()`, which SIGHUP calls too if the process is
+    this server's own (`reload_on_hangup`); `gate_of` decides who may ask.
     """
     gateway = Gateway(configuration, load, gate_of)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if reload_on_hangup and hasattr(signal, "SIGHUP"):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reload)
         try:
             yield
         finally:
@@ -138,6 +144,8 @@ class Other:
         """Answer one request, or say that there is nothing here. Raises `HTTPException`."""
         path = scope["path_params"]["path"].strip("/")
         head = path.partition("/")[0]
+        if path in ENDPOINTS or head == "models":
+            raise HTTPException(405, headers={"allow": "POST" if path in ENDPOINTS else "GET"})
         if head not in self._gateway.settings.endpoints or ".." in path.split("/"):
             raise HTTPException(404)
         await Turn(self._gateway, _OPENAI, quote(path, safe="/:"), scope, receive, send).run()
@@ -153,8 +161,6 @@ class _Pages:
         return JSONResponse({"status": "alive"})
 
     async def readiness(self, _: Request) -> Response:
-        if self._gateway.draining:
-            return JSONResponse({"status": "shutting down"}, 503)
         return JSONResponse({"status": "ready"})
 
     async def metrics(self, request: Request) -> Response:

@@ -68,9 +68,8 @@ class Gateway:
         self._gate_of = gate_of
         self.current = Generation(configuration, gate_of(configuration.server))
         self.metrics = Metrics()
-        #: Requests for models that are being answered, and whether the server is to take more.
+        #: Requests for models that are being answered.
         self.open = 0
-        self.draining = False
         self._closing: set[asyncio.Task[None]] = set()
 
     @property

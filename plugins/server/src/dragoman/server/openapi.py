@@ -85,7 +85,7 @@ def _describe() -> dict[str, Any]:
             "/v1/models": _gets("listModels", "Models that the caller may use", listed, open_to_all=False),
             "/v1/models/{model}": one,
             "/health/liveness": _gets("liveness", "Whether the process answers", {"200": status}),
-            "/health/readiness": _gets("readiness", "Whether it takes requests", {"200": status, "503": status}),
+            "/health/readiness": _gets("readiness", "Whether it takes requests", {"200": status}),
             "/metrics": _gets(
                 "metrics", "For Prometheus", {"200": text, **_failures("401", "403")}, open_to_all=False
             ),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import tomllib
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 MIB = 1024 * 1024
 
@@ -46,3 +48,23 @@ class Configuration:
 
     client: Mapping[str, Any] = field(default_factory=dict, repr=False)
     server: ServerSettings = field(default_factory=ServerSettings)
+
+
+def load(path: Path | None, flags: Mapping[str, Any]) -> Configuration:
+    """Read the configuration file, if there is one; `flags` come before what its table `server` says.
+
+    Raises `ConfigError`, which names the file and the key, and quotes no value.
+    """
+    from dragoman.core import ConfigError
+
+    try:
+        found = tomllib.loads(path.read_text("utf-8")) if path is not None else {}
+    except (OSError, ValueError) as exception:
+        message = f"{path} cannot be read: {exception}"
+        raise ConfigError(message) from exception
+    given = {**found.pop("server", {}), **flags}
+    if unknown := given.keys() - {one.name for one in fields(ServerSettings)}:
+        message = f"{path}: the table server has no key {min(unknown)!r}"
+        raise ConfigError(message)
+    lists = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return Configuration(found, ServerSettings(**lists))
