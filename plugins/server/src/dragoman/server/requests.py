@@ -48,7 +48,9 @@ def check_ask(ask: Ask, caller: Caller) -> None:
             message = "model must be a name such as 'anthropic/claude-sonnet-4-5'"
             raise Refusal(400, message, code="missing_model", param="model")
     if not caller.allows(model if isinstance(model, str) else ""):
-        message = f"the model {model!r} is not for this key" if model else "this key is for some models, and none is named"
+        message = (
+            f"the model {model!r} is not for this key" if model else "this key is for some models, and none is named"
+        )
         raise Refusal(403, message, code="model_not_allowed", param="model")
 
 
