@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Self
 
-    from dragoman.core.provider import OnUnsupported, Provider
+    from dragoman.core.provider import OnUnsupported, Provider, SenderKind
 
 
 class Client(ClientMixin, openai.OpenAI):
@@ -34,6 +34,8 @@ class Client(ClientMixin, openai.OpenAI):
     `config_list` holds entries as AutoGen's do. A request that names an entry's model, or the empty name `""`,
     which stands for all of them, is answered by the first entry that can; the next one is tried, with a warning,
     after any failure of a provider or on the way to it, up to the first words of a stream.
+
+    `sender="direct"` leaves the vendors' SDKs out: requests go out over plain HTTP with the provider's plain key.
     """
 
     _make_transport = Transport
@@ -41,7 +43,7 @@ class Client(ClientMixin, openai.OpenAI):
 
     if TYPE_CHECKING:
 
-        def __init__(  # noqa: PLR0913 (the openai constructor's own, and four of ours)
+        def __init__(  # noqa: PLR0913 (the openai constructor's own, and five of ours)
             self,
             *,
             default_provider: str = "openai",
@@ -49,6 +51,7 @@ class Client(ClientMixin, openai.OpenAI):
             aliases: Mapping[str, str] | None = None,
             config_list: Sequence[Mapping[str, Any]] | None = None,
             on_unsupported: OnUnsupported = "raise",
+            sender: SenderKind = "sdk",
             api_key: str | Callable[[], str] | None = None,
             base_url: str | None = None,
             organization: str | None = None,
@@ -95,6 +98,7 @@ class AsyncClient(ClientMixin, openai.AsyncOpenAI):
             aliases: Mapping[str, str] | None = None,
             config_list: Sequence[Mapping[str, Any]] | None = None,
             on_unsupported: OnUnsupported = "raise",
+            sender: SenderKind = "sdk",
             api_key: str | Callable[[], Any] | None = None,
             base_url: str | None = None,
             organization: str | None = None,

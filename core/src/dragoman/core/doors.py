@@ -15,7 +15,7 @@ from dragoman.core.transport import AsyncTransport, Transport
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from dragoman.core.provider import OnUnsupported, Provider
+    from dragoman.core.provider import OnUnsupported, Provider, SenderKind
 
 
 class _Copyable:
@@ -40,6 +40,7 @@ def http_client(  # noqa: PLR0913 (each is one option, all are named)
     aliases: Mapping[str, str] | None = None,
     config_list: Sequence[Mapping[str, Any]] | None = None,
     on_unsupported: OnUnsupported = "raise",
+    sender: SenderKind = "sdk",
     max_retries: int | None = None,
 ) -> Any:
     """Make an HTTP client for `openai.OpenAI(http_client=…)`: every provider, without a server.
@@ -49,7 +50,11 @@ def http_client(  # noqa: PLR0913 (each is one option, all are named)
     provider with its own key, the others to `default_provider`.
     """
     dispatcher = make_dispatcher(
-        default_provider=default_provider, providers=providers, aliases=aliases, config_list=config_list
+        default_provider=default_provider,
+        providers=providers,
+        aliases=aliases,
+        config_list=config_list,
+        sender=sender,
     )
     options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))
     return door(Transport(dispatcher, options))
@@ -62,11 +67,16 @@ def async_http_client(  # noqa: PLR0913 (as above)
     aliases: Mapping[str, str] | None = None,
     config_list: Sequence[Mapping[str, Any]] | None = None,
     on_unsupported: OnUnsupported = "raise",
+    sender: SenderKind = "sdk",
     max_retries: int | None = None,
 ) -> Any:
     """Make an HTTP client for `openai.AsyncOpenAI(http_client=…)`; see `http_client`."""
     dispatcher = make_dispatcher(
-        default_provider=default_provider, providers=providers, aliases=aliases, config_list=config_list
+        default_provider=default_provider,
+        providers=providers,
+        aliases=aliases,
+        config_list=config_list,
+        sender=sender,
     )
     options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))
     return async_door(AsyncTransport(dispatcher, options))

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dragoman.core.provider import AsyncReply, AsyncSender, Json, Provider, Reply, Sender, StreamCutError
+from dragoman.core.provider import AsyncReply, AsyncSender, Json, Provider, Reply, Sender, SenderKind, StreamCutError
 from dragoman.core.senders import default_async_sender, default_sender
 
 if TYPE_CHECKING:
@@ -87,10 +87,18 @@ class AsyncPieces(Generic[_T]):
 
 
 class Driver:
-    """The synchronous side."""
+    """The synchronous side; `kind` says who sends for the providers that do not say so themselves."""
 
-    def __init__(self) -> None:
-        self._pool: _Pool[Sender] = _Pool(lambda provider: provider.sender() or default_sender(provider))
+    def __init__(self, kind: SenderKind = "sdk") -> None:
+        self._kind = kind
+        self._pool: _Pool[Sender] = _Pool(self._make)
+
+    def _make(self, provider: Provider) -> Sender:
+        if (provider.sender_kind or self._kind) == "sdk":
+            return provider.sender() or default_sender(provider)
+        from dragoman.core.direct import direct_sender
+
+        return direct_sender(provider)
 
     def close(self) -> None:
         """Close all connections."""
@@ -181,12 +189,18 @@ def _items(exchange: Exchange, reply: Reply | None, step: Step[_T]) -> Generator
 
 
 class AsyncDriver:
-    """The asynchronous side."""
+    """`Driver` for the asynchronous side."""
 
-    def __init__(self) -> None:
-        self._pool: _Pool[AsyncSender] = _Pool(
-            lambda provider: provider.async_sender() or default_async_sender(provider)
-        )
+    def __init__(self, kind: SenderKind = "sdk") -> None:
+        self._kind = kind
+        self._pool: _Pool[AsyncSender] = _Pool(self._make)
+
+    def _make(self, provider: Provider) -> AsyncSender:
+        if (provider.sender_kind or self._kind) == "sdk":
+            return provider.async_sender() or default_async_sender(provider)
+        from dragoman.core.direct import async_direct_sender
+
+        return async_direct_sender(provider)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -33,6 +33,9 @@ OpenAIError = openai.OpenAIError
 #: Where vendors put the id of a request; openai's own exceptions read the first.
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "mistral-correlation-id", "x-litellm-call-id")
 
+#: Headers that are true of the bytes on the wire only.
+_OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
 _STATUS_CLASSES: dict[int, type[openai.APIStatusError]] = {
     400: openai.BadRequestError,
     401: openai.AuthenticationError,
@@ -127,6 +130,12 @@ def connection_error(message: str, *, cause: BaseException | None = None, path: 
     exception = openai.APIConnectionError(message=message, request=a_request(path))
     exception.__cause__ = cause
     return exception
+
+
+def made_response(status: int, headers: Mapping[str, str], content: bytes, path: str = "") -> Any:
+    """Make the HTTP library's response of a reply that has none; its body is decoded already."""
+    kept = {name: value for name, value in headers.items() if name.lower() not in _OF_THE_WIRE}
+    return httpx.Response(status, headers=kept, content=content, request=a_request(path))
 
 
 def invalid_reply(message: str, *, response: Any, body: object, path: str = "") -> openai.APIResponseValidationError:

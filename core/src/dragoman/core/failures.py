@@ -68,7 +68,10 @@ def _tell(exception: Exception) -> str:
 def unreadable(call: Call, how: str, reply: Reply | AsyncReply, body: object) -> Exception:
     """Report an answer with a good status that is not one."""
     message = f"{call.provider} answered {how}; is the base URL right?"
-    return errors.invalid_reply(message, response=reply.response, body=body, path=call.endpoint)
+    response = reply.response
+    if response is None:
+        response = errors.made_response(reply.status, reply.headers, reply.content, call.endpoint)
+    return errors.invalid_reply(message, response=response, body=body, path=call.endpoint)
 
 
 def no_endpoint(call: Call, offered: frozenset[str]) -> Exception:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from dragoman.core.exchange import Exchange
-    from dragoman.core.provider import Json, OnUnsupported, Provider
+    from dragoman.core.provider import Json, OnUnsupported, Provider, SenderKind
     from dragoman.core.usage import UsageSummary
 
 #: Options of the openai constructor that say how to reach OpenAI itself: they go to that provider's SDK client.
@@ -56,6 +56,7 @@ class ClientMixin:
         aliases: Mapping[str, str] | None = None,
         config_list: Sequence[Mapping[str, Any]] | None = None,
         on_unsupported: OnUnsupported = "raise",
+        sender: SenderKind = "sdk",
         api_key: Any = None,
         base_url: Any = None,
         http_client: Any = None,
@@ -73,6 +74,7 @@ class ClientMixin:
                 "providers": tuple(providers),
                 "aliases": aliases,
                 "config_list": config_list,
+                "sender": sender,
             }
             _settings = self._new_settings(plan, check_policy(on_unsupported))
             http_client = self._make_door(_settings.transport)

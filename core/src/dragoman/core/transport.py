@@ -130,7 +130,7 @@ class Transport(_Transport, httpx.BaseTransport):  # type: ignore[misc]  # the l
 
     def __init__(self, dispatcher: Dispatcher, options: CallOptions) -> None:
         super().__init__(dispatcher, options)
-        self.driver = Driver()
+        self.driver = Driver(dispatcher.sender)
 
     def handle_request(self, request: Any) -> Any:
         """Answer a request. Raises `openai.OpenAIError`, which the openai SDK hands on as it is."""
@@ -171,7 +171,7 @@ class AsyncTransport(_Transport, httpx.AsyncBaseTransport):  # type: ignore[misc
 
     def __init__(self, dispatcher: Dispatcher, options: CallOptions) -> None:
         super().__init__(dispatcher, options)
-        self.driver = AsyncDriver()
+        self.driver = AsyncDriver(dispatcher.sender)
 
     async def handle_async_request(self, request: Any) -> Any:
         """Answer a request. Raises `openai.OpenAIError`, which the openai SDK hands on as it is."""
