@@ -70,7 +70,7 @@ LAYERS = (
     {"failures"},
     {"replies"},
     {"exchange"},
-    {"arguments", "functions", "inflating", "outgoing", "proxies", "retries", "senders"},
+    {"arguments", "functions", "inflating", "outgoing", "proxies", "retries", "senders", "stdlibhttp"},
     {"codesenders", "connections", "credentials", "entries", "httpxclients", "sessions"},
     {"direct", "modelclients"},
     {"fallback"},
@@ -255,7 +255,18 @@ def test_importing_core_loads_neither_openai_nor_an_sdk() -> None:
     code = "import sys, dragoman.core; print(*sys.modules)"
     command = [sys.executable, "-c", code]
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603 (ours)
-    heavy = {"openai", "httpx", "httpx2", "pydantic", "click", "rich", "pluggy", "importlib.metadata", *VENDOR_SDKS}
+    heavy = {
+        "aiohttp",
+        "openai",
+        "httpx",
+        "httpx2",
+        "pydantic",
+        "click",
+        "rich",
+        "pluggy",
+        "importlib.metadata",
+        *VENDOR_SDKS,
+    }
     assert heavy & set(loaded) == set()
 
 

@@ -14,7 +14,7 @@ import pytest
 from mistralai.client.errors import SDKError
 
 from dragoman.core import Call, InvalidRequest, MissingKey, Wire
-from dragoman.mistralai import Mistral, retrying
+from dragoman.mistralai import Mistral
 from dragoman.mistralai.senders import MistralSender
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ COLOURS = pytest.mark.parametrize("colour", ["sync", "async"])
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrying, "_FIRST", 0.0)
+    monkeypatch.setattr("dragoman.core.retries._FIRST", 0.0)
 
 
 def wire(*, stream: bool = False, **fields: Any) -> Wire:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Wire,
     )
     from dragoman.core.registration import register_hooks, stand_in
+    from dragoman.core.retries import retry_pauses, retry_wait
     from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
 
 _HOME = {
@@ -93,6 +94,7 @@ _HOME = {
         "Wire",
     ),
     "registration": ("register_hooks", "stand_in"),
+    "retries": ("retry_pauses", "retry_wait"),
     "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -144,6 +146,8 @@ __all__ = [
     "price_of_usage",
     "refuse_offline",
     "register_hooks",
+    "retry_pauses",
+    "retry_wait",
     "sdk_sender",
     "stand_in",
     "strip_peer_keys",

@@ -26,6 +26,7 @@ from dragoman.core.outgoing import (
     Outgoing,
     too_long,
 )
+from dragoman.core.stdlibhttp import Connection, PlainConnection, SecureConnection, read_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,54 +34,10 @@ if TYPE_CHECKING:
     from dragoman.core.proxies import Proxy
 
 _PIECE = 65536
-#: Interim answers (102, 103) before the real one.
-_INTERIM = 32
 _GOOD = range(200, 300)
 #: How it shows that the server had closed a kept connection before the request came.
 _CLOSED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 _BROKEN = (OSError, http.client.HTTPException)
-
-
-class _Response(http.client.HTTPResponse):
-    """The standard library passes over 100 only; vendors' proxies may send other interim answers."""
-
-    def begin(self) -> None:
-        super().begin()
-        for _ in range(_INTERIM):
-            if not 100 <= self.status < 200 or self.status == http.client.SWITCHING_PROTOCOLS:  # noqa: PLR2004 (HTTP's interim statuses)
-                return
-            self.headers = None  # type: ignore[assignment]  # by this mark `begin` knows what it has read
-            super().begin()
-        message = "nothing but interim answers"
-        raise http.client.HTTPException(message)
-
-
-class _AtOnce:
-    """A connection that sends the head of a request together with its body: one packet, and one wake-up of the server."""
-
-    _held: list[bytes] | None = None
-
-    def send(self, data: Any) -> None:
-        if self._held is None:
-            super().send(data)  # type: ignore[misc]  # the connection's, which this is mixed into
-        else:
-            self._held.append(data)
-
-    def request(self, *arguments: Any) -> None:
-        self._held = held = []
-        try:
-            super().request(*arguments)  # type: ignore[misc]  # as above
-        finally:
-            self._held = None
-        super().send(b"".join(held))  # type: ignore[misc]  # as above
-
-
-class _Connection(_AtOnce, http.client.HTTPConnection):
-    response_class = _Response
-
-
-class _SecureConnection(_AtOnce, http.client.HTTPSConnection):
-    response_class = _Response
 
 
 class Connections:
@@ -92,7 +49,7 @@ class Connections:
         self._place = (parts.hostname or "", parts.port or (443 if self._secure else 80))
         self._proxy = proxy
         self._context: Any = None
-        self._idle: list[tuple[float, http.client.HTTPConnection]] = []
+        self._idle: list[tuple[float, Connection]] = []
         self._answers: set[Answer] = set()
         self._slots = threading.BoundedSemaphore(CONNECTIONS)
         self._lock = threading.Lock()
@@ -133,7 +90,7 @@ class Connections:
         for answer in answers:
             answer.interrupt()
 
-    def give_back(self, answer: Answer, connection: http.client.HTTPConnection | None) -> None:
+    def give_back(self, answer: Answer, connection: Connection | None) -> None:
         """Take the connection of an answer that is over, if it is good for another."""
         with self._lock:
             self._answers.discard(answer)
@@ -144,7 +101,7 @@ class Connections:
             connection.close()
         self._slots.release()
 
-    def _kept(self) -> http.client.HTTPConnection | None:
+    def _kept(self) -> Connection | None:
         """Return a connection that waits for use, the last used first."""
         while True:
             with self._lock:
@@ -155,16 +112,16 @@ class Connections:
                 return connection
             connection.close()
 
-    def _connected(self, sent: Outgoing) -> http.client.HTTPConnection:
+    def _connected(self, sent: Outgoing) -> Connection:
         host, port = (self._proxy.host, self._proxy.port) if self._proxy is not None else self._place
-        connection: http.client.HTTPConnection
+        connection: Connection
         if self._secure:
             self._context = self._context or httpx.create_ssl_context()
-            connection = _SecureConnection(host, port, timeout=sent.timeout.connect, context=self._context)
+            connection = SecureConnection(host, port, timeout=sent.timeout.connect, context=self._context)
             if self._proxy is not None:
                 connection.set_tunnel(*self._place, headers=dict(self._proxy.headers))
         else:
-            connection = _Connection(host, port, timeout=sent.timeout.connect)
+            connection = PlainConnection(host, port, timeout=sent.timeout.connect)
         try:
             connection.connect()
         except TimeoutError as cause:
@@ -176,7 +133,7 @@ class Connections:
             raise (httpx.ProxyError if refused else httpx.ConnectError)(str(cause)) from cause
         return connection
 
-    def _ask(self, connection: http.client.HTTPConnection, sent: Outgoing) -> Answer:
+    def _ask(self, connection: Connection, sent: Outgoing) -> Answer:
         sock: socket.socket = connection.sock
         target, headers = sent.target, sent.headers
         if self._proxy is not None and not self._secure:
@@ -184,7 +141,7 @@ class Connections:
         broken = None
         _limit(sock, sent.timeout.write)
         try:
-            connection.request(sent.method, target, sent.content, headers)
+            connection.ask(sent.method, target, sent.content, headers)
         except TimeoutError as cause:
             message = f"the request was not taken within {sent.timeout.write} s"
             raise httpx.WriteTimeout(message) from cause
@@ -202,7 +159,7 @@ class Connections:
             message = f"no answer within {sent.timeout.read} s"
             raise httpx.ReadTimeout(message) from cause
         except (OSError, http.client.HTTPException) as cause:
-            raise _read_failure(cause) from (broken or cause)
+            raise read_failure(cause) from (broken or cause)
         answer = Answer(self, connection, sock, response, sent)
         with self._lock:
             self._answers.add(answer)
@@ -215,7 +172,7 @@ class Answer:
     def __init__(
         self,
         connections: Connections,
-        connection: http.client.HTTPConnection,
+        connection: Connection,
         sock: socket.socket,
         response: http.client.HTTPResponse,
         sent: Outgoing,
@@ -327,7 +284,7 @@ class Answer:
             message = f"no more of the answer within {self._sent.timeout.read} s"
             failure: Exception = httpx.ReadTimeout(message)
             return failure
-        return _read_failure(cause)
+        return read_failure(cause)
 
     def _ends_now(self) -> bool:
         """Whether nothing follows but the end of the body."""
@@ -342,20 +299,6 @@ def _limit(sock: socket.socket, seconds: float | None) -> None:
     """Set a time limit; each setting costs a call of the system."""
     if sock.gettimeout() != seconds:
         sock.settimeout(seconds)
-
-
-def _read_failure(cause: BaseException) -> Exception:
-    """Name a failure to read an answer."""
-    failure: Exception
-    if isinstance(cause, http.client.RemoteDisconnected):
-        failure = httpx.RemoteProtocolError("the server closed the connection without an answer")
-    elif isinstance(cause, http.client.IncompleteRead):
-        failure = httpx.RemoteProtocolError("the server closed the connection before the end of the answer")
-    elif isinstance(cause, http.client.HTTPException):
-        failure = httpx.RemoteProtocolError(f"the answer is not HTTP: {type(cause).__name__}")
-    else:
-        failure = httpx.ReadError(str(cause) or type(cause).__name__)
-    return failure
 
 
 def _readable(sock: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dragoman.core.errors import DragomanError, MissingKey
 from dragoman.core.provider import Provider
@@ -51,11 +51,12 @@ class Credentials:
 def refuse_direct(provider: Provider) -> None:
     """Raise `DragomanError` for a provider that cannot be reached with a plain key over plain HTTP."""
     strange = provider.sdk_options.keys() - _UNDERSTOOD
+    given: Any = provider.api_key
     if not provider.base_url:
         reason = "runs in this process"
     elif provider.client is not None or provider.async_client is not None:
         reason = "has a ready client of an SDK, which sends by itself"
-    elif callable(provider.api_key):
+    elif callable(given):
         reason = "has a function that makes keys, which its SDK calls"
     elif strange:
         reason = f"has options that only its SDK understands ({', '.join(sorted(strange))})"

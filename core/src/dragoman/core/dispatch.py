@@ -202,7 +202,7 @@ def _address(provider: Provider) -> str:
     return str(getattr(ready, "base_url", "")) or provider.base_url
 
 
-def make_dispatcher(
+def make_dispatcher(  # noqa: PLR0913 (as in Client)
     *,
     default_provider: str,
     default_options: Mapping[str, Any] | None = None,

@@ -40,7 +40,9 @@ def failure_of(exception: BaseException, call: Call, phase: Phase, response: Any
         failure = errors.translate(exception, name, path)
         if failure is exception:
             failure = errors.connection_error(f"{name}: the call failed: {type(exception).__name__}", path=path)
-    failure.__cause__ = exception.__cause__ or exception
+    # An SDK's own exception says less than its cause; one of the HTTP library's is what callers know.
+    cause = exception if isinstance(exception, errors.httpx.RequestError) else exception.__cause__
+    failure.__cause__ = cause or exception
     return failure
 
 

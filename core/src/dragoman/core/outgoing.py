@@ -11,7 +11,7 @@ from dragoman.core import errors
 if TYPE_CHECKING:
     from dragoman.core.provider import Timeout
 
-#: Bytes of an answer that is read whole, and of a failure's body; a server that never ends one must not fill the memory.
+#: Bytes of an answer that is read whole, and of a failure's body: a server that never ends must not fill the memory.
 MOST, MOST_OF_A_FAILURE = 256 * 1024 * 1024, 1024 * 1024
 #: How many connections a sender has, how many wait for the next call, and for how many seconds: as openai's own.
 CONNECTIONS, IDLE_CONNECTIONS, IDLE_SECONDS = 1000, 100, 30.0

@@ -210,7 +210,7 @@ class Provider:
     #: Endpoints the vendor has, as paths below OpenAI's `/v1` (first segment counts); None: ask the vendor.
     endpoints: ClassVar[frozenset[str] | None] = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is one option, all are named)
         self,
         *,
         name: str | None = None,
@@ -271,7 +271,7 @@ class Provider:
         """Make the asynchronous sender; None as for `sender`."""
 
     def headers(self, key: str) -> dict[str, str]:
-        """Headers of each request that goes out without the SDK (`Client(sender="direct")`): how it presents a plain key.
+        """Headers of each request that goes out without the SDK (`sender="direct"`): how it presents a plain key.
 
         `key` is empty where there is none. A provider that has a `sender` must have this method too, or is not
         sent to directly: only it knows whether a key is all that its requests need.

@@ -57,9 +57,12 @@ class Sessions:
     def __init__(self, origin: str, proxy: Proxy | None) -> None:
         self._secure = origin.startswith("https:")
         self._proxy: dict[str, Any] = {}
+        self._proxy_headers: dict[str, str] = {}
         if proxy is not None:
             host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
             self._proxy = {"proxy": f"http://{host}:{proxy.port}", "proxy_headers": dict(proxy.headers)}
+            # aiohttp gives these to tunnels only.
+            self._proxy_headers = {} if self._secure else dict(proxy.headers)
         self._context: Any = None
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._lock = threading.Lock()
@@ -74,7 +77,7 @@ class Sessions:
                     sent.method,
                     yarl.URL(sent.url, encoded=True),
                     data=_body(sent),
-                    headers=sent.headers,
+                    headers={**sent.headers, **self._proxy_headers} if self._proxy_headers else sent.headers,
                     timeout=_time_out(sent.timeout),
                     allow_redirects=False,
                     trace_request_ctx=trace,
@@ -247,9 +250,13 @@ def _failure(exception: Exception) -> Exception:
     kind = next((kind for cls, kind in kinds if isinstance(exception, cls)), httpx.ReadError)
     if isinstance(exception.__cause__, aiohttp.http_exceptions.ContentEncodingError):
         kind = httpx.DecodingError
-    # The text of an error in an answer names the address, which may hold a password.
-    text = exception.message if isinstance(exception, aiohttp.ClientResponseError) else str(exception)
-    failure: Exception = kind(text or type(exception).__name__)
+    text = str(exception) or type(exception).__name__
+    if isinstance(exception, aiohttp.ClientHttpProxyError):
+        text = f"the proxy answered with HTTP {exception.status}"
+    elif isinstance(exception, aiohttp.ClientResponseError):
+        # aiohttp would quote what came, and name the address.
+        text = "the answer is not HTTP"
+    failure: Exception = kind(text)
     return failure
 
 
