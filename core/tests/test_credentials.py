@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import subprocess
+import sys
+from textwrap import dedent
 from typing import Any
 
 import openai
@@ -174,24 +177,48 @@ def test_a_copy_keeps_its_sender(colour: Any, server: Any, provider: Provider) -
     assert server.requests[0].headers["user-agent"].startswith("dragoman/")
 
 
-def test_a_client_in_several_loops(server: Any, provider: Provider) -> None:
-    """Each loop has connections of its own, and the last one closes those of all."""
-    client = AsyncClient(default_provider="here", providers=[provider], sender="direct", max_retries=0)
+@pytest.fixture
+def client(provider: Provider) -> AsyncClient:
+    return AsyncClient(default_provider="here", providers=[provider], sender="direct", max_retries=0)
 
-    async def ask() -> Any:
-        return await client.chat.completions.create(model="m1", messages=[{"role": "user", "content": "Hi"}])
 
-    async def ask_and_close() -> Any:
-        try:
-            return await ask()
-        finally:
+async def ask(client: AsyncClient) -> None:
+    answer = await client.chat.completions.create(model="m1", messages=[{"role": "user", "content": "Hi"}])
+    assert answer.choices
+
+
+def test_a_client_in_two_loops(server: Any, client: AsyncClient) -> None:
+    """Each loop has connections of its own; closing in one closes those of both."""
+    with asyncio.Runner() as first, asyncio.Runner() as second:
+        for runner in (first, second, first, second):
+            runner.run(ask(client))
+        assert server.connections == 2
+        first.run(client.close())
+        second.run(asyncio.sleep(0.01))
+
+
+def test_a_loop_that_is_gone(server: Any) -> None:
+    """Its connections are given up. In a process of its own, since asyncio complains of them whenever it likes."""
+    code = f"""
+        import asyncio
+        from dragoman.core import AsyncClient, Provider
+
+        here = Provider(name="here", base_url={server.url!r}, api_key="sk-here-1111")
+        client = AsyncClient(default_provider="here", providers=[here], sender="direct", max_retries=0)
+
+        async def ask():
+            await client.chat.completions.create(model="m1", messages=[{{"role": "user", "content": "Hi"}}])
+
+        async def end():
+            await ask()
             await client.close()
 
-    with asyncio.Runner() as first:
-        assert first.run(ask()).choices
-        with asyncio.Runner() as second:
-            second.run(asyncio.sleep(0))
-        assert first.run(ask()).choices
-        assert first.run(ask_and_close()).choices
-    assert asyncio.run(ask_and_close()).choices
-    assert server.connections == 2
+        asyncio.run(ask())
+        asyncio.run(ask())
+        asyncio.run(end())
+        print("done")
+        """
+    command = [sys.executable, "-W", "ignore", "-c", dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (ours)
+    assert (done.stdout, done.stderr) == ("done\n", "")
+    assert server.connections == 3

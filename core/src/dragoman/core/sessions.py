@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -262,10 +263,9 @@ def _failure(exception: Exception) -> Exception:
 
 def _leave(loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession) -> None:
     """Close what belongs to another loop, as far as it still runs."""
-    connector = session.connector
-    if connector is None:
-        return
     if loop.is_closed():
-        connector.close()
+        # Nothing can be awaited there; but what says that it is closed is not reported as forgotten.
+        with suppress(RuntimeError):
+            next(session.close().__await__(), None)
     else:
-        loop.call_soon_threadsafe(connector.close)
+        asyncio.run_coroutine_threadsafe(session.close(), loop)
