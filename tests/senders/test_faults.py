@@ -146,7 +146,8 @@ def test_a_length_that_is_wrong(caller: Any, server: Any, wires: Any) -> None:
         caller.create()
     assert type(caught.value) is openai.APIConnectionError
     server.script(wires.http(200, body, content_length=str(len(body) - 9)))
-    with pytest.raises(openai.APIResponseValidationError):
+    # What is left over may be noticed, too.
+    with pytest.raises((openai.APIConnectionError, openai.APIResponseValidationError)):
         caller.create()
 
 

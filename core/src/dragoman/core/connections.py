@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from dragoman.core.errors import httpx
@@ -26,7 +26,7 @@ from dragoman.core.outgoing import (
     Outgoing,
     too_long,
 )
-from dragoman.core.stdlibhttp import Connection, PlainConnection, SecureConnection, read_failure
+from dragoman.core.stdlibhttp import Connection, PlainConnection, Response, SecureConnection, read_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +154,7 @@ class Connections:
             raise httpx.LocalProtocolError(str(cause)) from cause
         _limit(sock, sent.timeout.read)
         try:
-            response = connection.getresponse()
+            response = cast("Response", connection.getresponse())
         except TimeoutError as cause:
             message = f"no answer within {sent.timeout.read} s"
             raise httpx.ReadTimeout(message) from cause
@@ -174,14 +174,11 @@ class Answer:
         connections: Connections,
         connection: Connection,
         sock: socket.socket,
-        response: http.client.HTTPResponse,
+        response: Response,
         sent: Outgoing,
     ) -> None:
         self.status = response.status
-        self.headers: dict[str, str] = {}
-        for name, value in response.headers.raw_items():
-            key = name.lower()
-            self.headers[key] = f"{self.headers[key]}, {value}" if key in self.headers else value
+        self.headers = response.heads
         self._connections = connections
         self._connection = connection
         self._socket = sock

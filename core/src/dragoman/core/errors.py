@@ -165,7 +165,8 @@ def translate(exception: BaseException, provider: str, path: str = "") -> BaseEx
         timeout.__cause__ = exception
         return timeout
     if names & {"APIConnectionError", "RequestError", "InvalidURL", "StreamError", "OSError"}:
-        reason = exception.__cause__ or exception
+        # An SDK's own exception says less than its cause; one of the HTTP library's is worded for callers.
+        reason = exception if isinstance(exception, httpx.RequestError) else exception.__cause__ or exception
         return connection_error(f"{provider}: connection failed: {_one_line(reason)}", cause=exception, path=path)
     return exception
 
