@@ -42,6 +42,12 @@ class Offer:
         """Distribution and version, for messages."""
         return f"{self.distribution} {self.version}"
 
+    @property
+    def repair(self) -> str:
+        """What to do about a broken one, for messages."""
+        name = self.distribution
+        return f"upgrade it (pip install --upgrade {name}) or remove it (pip uninstall {name})"
+
     def load(self) -> Any:
         """Import what `value` points at. Raises whatever the plugin's code raises."""
         from importlib.metadata import EntryPoint
