@@ -190,7 +190,7 @@ def tests(session: nox.Session) -> None:
     """Run all tests on the Python that runs nox; core's and the plugins' on the others found here."""
     install(session, *test_needs())
     own = session.python == f"{sys.version_info.major}.{sys.version_info.minor}"
-    elsewhere = ["--ignore=tests/test_docs.py", "--ignore=tests/test_site.py", "--ignore=tests/recorded"]
+    elsewhere = [f"--ignore=tests/{name}" for name in ("test_docs.py", "test_site.py", "recorded", "packaging")]
     house = ["tests", *elsewhere] if own else []
     session.run("python", *pytest("-n", "auto", *(session.posargs or [*UNIT_TESTS, *house])), env=CLEAN)
 
@@ -393,6 +393,19 @@ def litellm_proxy(session: nox.Session) -> None:
         "DRAGOMAN_LITELLM": shutil.which("litellm", path=f"{folder / 'bin'}{os.pathsep}{folder / 'Scripts'}"),
     }
     session.run("python", *pytest("tests/servers/litellm_proxy", *session.posargs), env=env)
+
+
+@nox.session(requires=["build"])
+def packaging(session: nox.Session) -> None:
+    """Install other people's plugins, of every backend and layout, as users do; break some; rehearse a release."""
+    node = () if shutil.which("node") else ("pyright[nodejs]",)
+    session.install("-c", str(PINS), *group("test"), *group("types"), "flit_core", "nox", *node)
+    # What core needs, and the backends; the tests copy it and add core and plugins, each in its own way.
+    base = Path(session.create_tmp()).resolve() / "base"
+    environment = Environment(session, base)
+    environment.pip("install", "-c", str(PINS), *dependencies(FOLDERS["core"]), "pip", *group("backends"))
+    env = {**CLEAN, "DRAGOMAN_PACKAGING": str(base)}
+    session.run("python", *pytest(*(session.posargs or ["tests/packaging"])), env=env)
 
 
 def faults(wheel: Path, module: str) -> list[str]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import pluggy
 
 from dragoman.core import hookspecs
-from dragoman.core.offers import HOOKS, PROVIDERS, SELECTION, Offer, find_offers
+from dragoman.core.offers import HOOKS, PROVIDERS, SELECTION, Offer, check_provider, find_offers
 from dragoman.core.policy import DragomanWarning
 from dragoman.core.provider import Provider, first_env
 
@@ -203,7 +203,7 @@ class Plugins:
         except _FAILURES as error:
             msg = f"the provider {name!r} of {offer.origin} cannot be imported: {_tell(error)}; {offer.repair}"
             raise PluginError(msg) from error
-        return _check(offer, found)
+        return check_provider(offer, found)
 
     def _refuse(self, name: str, offer: Offer | None) -> NoReturn:
         from dragoman.core.errors import UnknownProvider
@@ -286,26 +286,6 @@ class Plugins:
         if offer is not None:
             return offer.origin
         return getattr(plugin, "__name__", None) or type(plugin).__qualname__
-
-
-def _check(offer: Offer, found: Any) -> type[Provider]:
-    """Hold what was imported against the contract."""
-    from dragoman.core.errors import PluginError
-
-    if not (isinstance(found, type) and issubclass(found, Provider)):
-        msg = (
-            f"the provider {offer.name!r} of {offer.origin} is no subclass of dragoman.core.Provider "
-            f"({offer.value} in its entry point); {offer.repair}"
-        )
-        raise PluginError(msg)
-    if found.api != Provider.api:
-        late = offer.distribution if found.api in range(Provider.api) else "dragoman-core"
-        msg = (
-            f"the provider {offer.name!r} of {offer.origin} is written for version {found.api} of the provider "
-            f"contract, and this dragoman-core has version {Provider.api}: pip install --upgrade {late}"
-        )
-        raise PluginError(msg)
-    return found
 
 
 def _tell(error: BaseException) -> str:
