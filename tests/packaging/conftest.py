@@ -155,7 +155,10 @@ class _Vendor(BaseHTTPRequestHandler):
             choice = {"index": 0, "message": said, "finish_reason": "stop"}
             # What came in, for whoever asks.
             seen = sorted(name.lower() for name in self.headers)
-            kind, body = "application/json", json.dumps({**head, "object": "chat.completion", "choices": [choice], "seen": seen})
+            kind, body = (
+                "application/json",
+                json.dumps({**head, "object": "chat.completion", "choices": [choice], "seen": seen}),
+            )
         self.send_response(200)
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(body)))
@@ -196,7 +199,8 @@ def write_wheel(folder: Path, name: str, code: str, *points: str, version: str =
     home = folder / name
     home.mkdir(parents=True)
     (home / f"{name}_llm.py").write_text(dedent(code), "utf-8")
-    groups = "".join('[project.entry-points."{}"]\n{} = "{}"\n'.format(*re.split("[:=]", point, maxsplit=2)) for point in points)
+    read = [re.split("[:=]", point, maxsplit=2) for point in points]
+    groups = "".join(f'[project.entry-points."{group}"]\n{own} = "{value}"\n' for group, own, value in read)
     (home / "pyproject.toml").write_text(
         setting("flit").replace("dragoman.acme", f"{name}_llm")
         + f'[project]\nname = "{name}-llm"\nversion = "{version}"\ndescription = "x"\n{groups}',

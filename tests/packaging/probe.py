@@ -5,7 +5,6 @@ import sys
 from importlib import import_module
 
 import dragoman
-import dragoman.core
 from dragoman.core import Client
 from dragoman.core.plugins import plugins
 
@@ -26,4 +25,4 @@ for finding in plugins().describe():
 # Whoever joins the namespace leaves it open: everybody in it can still be imported by name.
 for module in [one["module"] for one in used.values()]:
     import_module(f"{module}.hooks")
-print(json.dumps({"used": used, "namespace": getattr(dragoman, "__file__", None), "core": dragoman.core.__file__}))
+sys.stdout.write(json.dumps({"used": used, "namespace": getattr(dragoman, "__file__", None)}))

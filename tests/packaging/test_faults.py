@@ -43,13 +43,19 @@ SAID = {
 }
 REMEDY = {"early": ": pip install --upgrade early-llm", "late": ": pip install --upgrade dragoman-core"}
 HOOK = "from dragoman.core import hookimpl\n@hookimpl\n"
+MISTAKE = (
+    "hookimpl definition: before_call(prompt) Argument(s) {'prompt'} are declared in the hookimpl but can not be found "
+    "in the hookspec"
+)
 #: Name of the broken hooks -> the module's code, and why they are left out.
 HOOKS = {
-    "misspelt": (HOOK + "def befor_call(call): ...", "PluginValidationError: unknown hook 'befor_call' in plugin {plugin}"),
+    "misspelt": (
+        HOOK + "def befor_call(call): ...",
+        "PluginValidationError: unknown hook 'befor_call' in plugin {plugin}",
+    ),
     "mistaken": (
         HOOK + "def before_call(prompt): ...",
-        "PluginValidationError: Plugin 'mistaken_llm' for hook 'before_call' hookimpl definition: before_call(prompt) "
-        "Argument(s) {{'prompt'}} are declared in the hookimpl but can not be found in the hookspec",
+        f"PluginValidationError: Plugin 'mistaken_llm' for hook 'before_call' {MISTAKE}",
     ),
     "unmarked": ("def before_call(call): ...", "TypeError: nothing in it is marked with @hookimpl"),
     "needy": ("import no_such_package", "ModuleNotFoundError: No module named 'no_such_package'"),
@@ -100,7 +106,8 @@ def told_of(name: str) -> str:
 def site(make_site: Callable[[], Any], core: dict[str, Any], wheel_of: Callable[..., Any]) -> Any:
     site = make_site()
     wheels = [
-        wheel_of(site.folder, name, code, f"dragoman.providers:{name}={name}_llm:Acme") for name, code in PROVIDERS.items()
+        wheel_of(site.folder, name, code, f"dragoman.providers:{name}={name}_llm:Acme")
+        for name, code in PROVIDERS.items()
     ]
     wheels += [wheel_of(site.folder, name, code, f"dragoman:{name}={name}_llm") for name, (code, _) in HOOKS.items()]
     wheels.append(wheel_of(site.folder, "raising", RAISING, "dragoman:raising=raising_llm"))
@@ -112,14 +119,10 @@ def site(make_site: Callable[[], Any], core: dict[str, Any], wheel_of: Callable[
 
 def warned() -> list[str]:
     """The warnings about the hooks that are left out: one for each."""
-    return sorted(
-        f"dragoman: warning: the hooks {name!r} of {name}-llm 1.0 are left out: {reason_of(name)}{repair(f'{name}-llm')}"
-        for name in HOOKS
-    )
-
-
-def reason_of(name: str) -> str:
-    return HOOKS[name][1].format(plugin="PLACE")
+    heads = {
+        name: f"the hooks {name!r} of {name}-llm 1.0 are left out: {reason}" for name, (_, reason) in HOOKS.items()
+    }
+    return sorted(f"dragoman: warning: {head}{repair(f'{name}-llm')}" for name, head in heads.items())
 
 
 def lines_of(text: str) -> list[str]:
@@ -135,7 +138,7 @@ def test_the_list_says_how_each_is_and_ends_well(site: Any) -> None:
         _, name, origin, state, *more = re.split(r"  +", line, maxsplit=4)
         rows[name, origin] = (state, *more)
     expected = {(name, f"{name}-llm 1.0"): ("broken", told_of(name)) for name in SAID if name != "unwilling"}
-    expected |= {(name, f"{name}-llm 1.0"): ("broken", reason_of(name)) for name in HOOKS}
+    expected |= {(name, f"{name}-llm 1.0"): ("broken", HOOKS[name][1]) for name in HOOKS}
     twins = "one-llm 1.0 and two-llm 2.0 offer the same provider 'twin'; keep one of them: "
     twins += "pip uninstall one-llm or pip uninstall two-llm"
     expected |= {("twin", "one-llm 1.0"): ("duplicate", twins), ("twin", "two-llm 2.0"): ("duplicate", twins)}

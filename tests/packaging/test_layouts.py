@@ -30,9 +30,12 @@ reveal_type(Acme())
 WRONG = USER.splitlines().index("wrong: str = Acme().shelf()") + 1
 SAID = {
     "mypy": (r"error: Incompatible types in assignment", r'note: Revealed type is "{module}\.Acme"'),
-    "pyright": (r'error: Type "int" is not assignable to declared type "str"', r'information: Type of "Acme\(\)" is "Acme"'),
+    "pyright": (
+        r'error: Type "int" is not assignable to declared type "str"',
+        r'information: Type of "Acme\(\)" is "Acme"',
+    ),
 }
-HIDDEN = "setuptools makes an import hook of a flat folder, and type checkers run no code; docs/packaging.md says what helps"
+HIDDEN = "setuptools makes an import hook of a flat folder, which type checkers do not run; see docs/packaging.md"
 
 
 class Used:
@@ -134,3 +137,18 @@ def test_a_type_checker_sees_the_class_of_the_plugin(
     assert len(errors) == 1, lines
     assert re.search(rf":{WRONG}:.*{error}", errors[0].replace(" - ", " ")), errors
     assert any(re.search(reveal.format(module=re.escape(project.module)), line) for line in lines), lines
+
+
+def test_an_init_file_in_the_namespace_hides_core(
+    make_site: Callable[[], Any], core: dict[str, Any], projects: list[Any]
+) -> None:
+    site = make_site()
+    project = next(project for project in projects if project.name == "hatchling-inside")
+    folder = project.write(site.folder)
+    (folder / "src/dragoman/__init__.py").touch()
+    site.install(*core["wheel"], "-e", folder)
+    done = site.run(site.python, "-c", "import dragoman.core")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        1,
+        "ModuleNotFoundError: No module named 'dragoman.core'",
+    ), "docs/packaging.md says so"

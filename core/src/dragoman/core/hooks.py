@@ -13,7 +13,6 @@ from dragoman.core.usage import UsageMeter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from decimal import Decimal
-
     from types import CodeType
 
     from dragoman.core.plugins import Plugins
