@@ -30,7 +30,7 @@ nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv|virtualenv"
 # About a quarter of an hour on two cores; CI runs `recorded` after these. Old SDKs (`oldest`), `aimock` (node),
 # `litellm_proxy` (600 MB) and the frameworks (`nox -t autogen`) are run by hand, before a release.
-nox.options.sessions = ["lint", "types", "tests", "openai2", "alone", "new", "docs"]
+nox.options.sessions = ["lint", "types", "tests", "openai2", "alone", "new", "packaging", "docs"]
 # What this machine does not have is skipped, in sight, on CI too; nothing is fetched but packages.
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
@@ -398,7 +398,7 @@ def litellm_proxy(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def packaging(session: nox.Session) -> None:
-    """Install other people's plugins, of every backend and layout, as users do; break some; rehearse a release."""
+    """Install other people's plugins, of every backend and layout, and broken ones; rehearse a release (90 s)."""
     node = () if shutil.which("node") else ("pyright[nodejs]",)
     session.install("-c", str(PINS), *group("test"), *group("types"), "flit_core", "nox", *node)
     # What core needs, and the backends; the tests copy it and add core and plugins, each in its own way.
