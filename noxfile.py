@@ -398,7 +398,7 @@ def litellm_proxy(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def packaging(session: nox.Session) -> None:
-    """Install other people's plugins, of every backend and layout, and broken ones; rehearse a release (90 s)."""
+    """Install other people's plugins, of every backend and layout, and broken ones; rehearse a release (2 min)."""
     node = () if shutil.which("node") else ("pyright[nodejs]",)
     session.install("-c", str(PINS), *group("test"), *group("types"), "flit_core", "nox", *node)
     # What core needs, and the backends; the tests copy it and add core and plugins, each in its own way.

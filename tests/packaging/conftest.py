@@ -121,6 +121,8 @@ class Site:
         self.python = env / BIN / "python"
         self.user = folder / "user"
         self.user.mkdir()
+        # The user's own: pyright takes settings, and what it passes over, from the first folder above that has some.
+        (self.user / "pyrightconfig.json").write_text("{}", "utf-8")
 
     def install(self, *what: str | Path) -> None:
         """Let pip install, with backends of the environment and without looking for dependencies."""
@@ -188,7 +190,6 @@ def make_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[],
         pytest.skip("needs the environment and the wheels that `nox -s packaging` makes")
     with tempfile.TemporaryDirectory(prefix="sites-", dir=Path(base).parent) as folder:
         made = count()
-        # pyright passes over what is below a folder with a dot, as nox's is.
         yield lambda: Site(Path(base), Path(folder, str(next(made))), tmp_path_factory.mktemp("site"))
 
 

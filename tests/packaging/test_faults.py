@@ -51,7 +51,7 @@ MISTAKE = (
 HOOKS = {
     "misspelt": (
         HOOK + "def befor_call(call): ...",
-        "PluginValidationError: unknown hook 'befor_call' in plugin {plugin}",
+        "PluginValidationError: unknown hook 'befor_call' in plugin PLACE",
     ),
     "mistaken": (
         HOOK + "def before_call(prompt): ...",
