@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,8 @@ class Copy:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    if not shutil.which("git"):
-        pytest.skip("needs git")
+    if not shutil.which("git") or not find_spec("nox"):
+        pytest.skip("needs git, and nox beside pytest, as in `nox -s packaging`")
     return Copy(tmp_path_factory.mktemp("release") / "repository")
 
 
