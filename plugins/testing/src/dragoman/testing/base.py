@@ -13,8 +13,10 @@ from dragoman.testing.tapes import CALL_ID, CREATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from dragoman.core import Json, Provider
+    from dragoman.testing.evidence import Evidence
     from dragoman.testing.tapes import Tape
 
 #: What the tests hand over as the key, and look for where it does not belong.
@@ -23,6 +25,10 @@ KEY = "the-key-of-nobody"
 NOWHERE = "http://127.0.0.1:9"
 #: What `--tapes=write` has written in this run, for the report.
 WRITTEN = pytest.StashKey[list[str]]()
+#: Suites -> what their tapes show, for `--capabilities=write`.
+SHOWN = pytest.StashKey[dict[type["Base"], "Evidence"]]()
+#: Folders -> their tapes, read once: a tape that is filled in is so for every check.
+SHELF = pytest.StashKey[dict["Path", list["Tape"]]]()
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
 

@@ -92,7 +92,7 @@ class FailureChecks(Base):
     def _asked(self, tape: Tape, policy: Any) -> tuple[Outcome, list[Json], list[str]]:
         """Encode under a policy: the failure, what would be sent with what was done, and the warnings."""
         provider = self.make(name=f"{self.provider.name}-{next(_numbers)}")
-        call = self.call(provider, tape.data["request"], on_unsupported=policy)
+        call = self.call(provider, tape.data["request"], **tape.place, on_unsupported=policy)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DragomanWarning)
             try:
