@@ -52,6 +52,7 @@ LAYERS = (
     {
         "assembly",
         "attempt",
+        "capabilities",
         "carry",
         "chunks",
         "codec",
@@ -85,6 +86,7 @@ LAYERS = (
 #: These start with the command line; `errors` brings in the openai package, so they import it where they raise.
 LIGHT = {
     "provider",
+    "capabilities",
     "carry",
     "chunks",
     "codec",

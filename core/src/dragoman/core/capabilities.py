@@ -138,12 +138,14 @@ def capability_file(provider: type[Provider]) -> Path | None:
     return path.with_name(f"{path.stem}.capabilities.json" if alone else "capabilities.json")
 
 
-def capabilities_of(provider: type[Provider]) -> Capabilities:
+def capabilities_of(provider: Provider | type[Provider]) -> Capabilities:
     """Read the capability file of a class; without one nothing is known. Raises `PluginError` for a broken file.
 
     One file tells of all the providers of its folder, by their classes' names. What another version of dragoman
-    knows and this one does not is passed over.
+    knows and this one does not is passed over. An instance may have less than its class (`narrow_capabilities`).
     """
+    if not isinstance(provider, type):
+        return provider.narrow_capabilities(capabilities_of(type(provider)))
     path = capability_file(provider)
     content = _read(provider, path) if path is not None else None
     if content is None:

@@ -47,7 +47,10 @@ class CapabilityChecks(Base):
         known = request.config.stash[SHOWN]
         if type(self) not in known:
             folder = request.path.parent / self.tapes
-            known[type(self)] = gather(self.make, request.config.stash[SHELF].get(folder) or read_tapes(folder))
+            tapes = request.config.stash[SHELF].get(folder) or read_tapes(folder)
+            for tape in tapes:
+                self.fill_in(request.config, tape)
+            known[type(self)] = gather(self.make, tapes)
         return known[type(self)]
 
 

@@ -33,7 +33,7 @@ def _always(_: Outcome, request: Json) -> bool:
 
 @dataclass(frozen=True)
 class Feature:
-    """One feature. `params`: how the name of a parameter begins that is refused or adapted because of it.
+    """One feature. `params`: the parameters that are refused or adapted because of it.
 
     `told(outcome, request)`: whether the answer shows it too. `without`: the same request, not asking for it.
     """
@@ -99,15 +99,16 @@ def _roles(*roles: str) -> Callable[[Json], Json]:
 
 def _kinds(kind: str) -> Callable[[Json], Json]:
     def without(request: Json) -> Json:
-        messages = []
-        for message in request["messages"]:
-            content = message.get("content")
-            if isinstance(content, list):
-                message = {**message, "content": [part for part in content if part.get("type") != kind]}
-            messages.append(message)
-        return {**request, "messages": messages}
+        return {**request, "messages": [_without_parts(message, kind) for message in request["messages"]]}
 
     return without
+
+
+def _without_parts(message: Json, kind: str) -> Json:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    return {**message, "content": [part for part in content if part.get("type") != kind]}
 
 
 def _data(url: str) -> str:
