@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.core import Call
+from dragoman.core import Call, Capabilities, Capability
 from dragoman.llamacpp import LlamaCpp
 
 
@@ -86,3 +86,11 @@ def test_nothing_heavy_is_imported_before_the_first_call(run_python: Any) -> Non
         "print([m for m in ('xllamacpp', 'openai', 'asyncio', 'httpx2') if m in sys.modules])"
     )
     assert run_python(code).stdout.strip() == "[]"
+
+
+def test_the_engine_here_has_no_images_whatever_a_server_has() -> None:
+    shown = Capabilities({"images": Capability("yes"), "tools": Capability("yes")})
+    here, there = LlamaCpp(), LlamaCpp(base_url="http://127.0.0.1:1")
+    assert here.narrow_capabilities(shown)["images"] == Capability("no", "the engine in this process reads text")
+    assert here.narrow_capabilities(shown)["tools"]
+    assert there.narrow_capabilities(shown)["images"]

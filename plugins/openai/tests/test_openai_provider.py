@@ -5,7 +5,7 @@ from __future__ import annotations
 import openai
 import pytest
 
-from dragoman.core import Call
+from dragoman.core import Call, Capabilities, Capability
 from dragoman.openai import OpenAI
 
 
@@ -81,3 +81,10 @@ def test_the_refusal_of_tools_with_reasoning_says_what_to_do() -> None:
     assert 'reasoning_effort="none"' in error["message"]
     plain = OpenAI(api_key="k").decode_error(400, {"error": {"message": "no", "code": "c", "param": "p"}})
     assert plain == {"message": "no", "type": None, "param": "p", "code": "c"}
+
+
+def test_nothing_is_known_of_whoever_answers_at_another_address() -> None:
+    shown = Capabilities({"seed": Capability("yes")})
+    assert OpenAI(api_key="k").narrow_capabilities(shown)["seed"]
+    for elsewhere in ({"base_url": "http://127.0.0.1:1/v1"}, {"client": openai.OpenAI(api_key="k")}):
+        assert OpenAI(**elsewhere).narrow_capabilities(shown)["seed"].value == "unknown"

@@ -152,7 +152,7 @@ def capabilities_of(provider: Provider | type[Provider]) -> Capabilities:
         return Capabilities()
     try:
         told = json.loads(content)
-        said = told.get(provider.__qualname__) or {}
+        said = told.get(provider.__qualname__, {})
         shown = {name: Capability(one["value"], one.get("note", "")) for name, one in said.items()}
     except (ValueError, AttributeError, TypeError, KeyError) as error:
         from dragoman.core.errors import PluginError

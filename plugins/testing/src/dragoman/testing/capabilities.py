@@ -67,8 +67,9 @@ def read_file(path: Path) -> Json:
     try:
         told: Any = json.loads(path.read_text("utf-8"))
     except ValueError as exception:
-        pytest.fail(f"{path}: this is not JSON: {exception}", pytrace=False)
-    return told if isinstance(told, dict) else {}
+        pytest.fail(f"{path}: this is no JSON: {exception}", pytrace=False)
+    holds(isinstance(told, dict), f"{path}: this is no JSON object")
+    return dict(told)
 
 
 def write_file(provider: type[Provider], evidence: Evidence) -> str:
