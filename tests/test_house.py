@@ -77,6 +77,7 @@ LAYERS = (
     {"fallback"},
     {"dispatch"},
     {"direct", "driver"},
+    {"service"},
     {"transport"},
     {"answers", "counting", "doors"},
     {"mixin"},

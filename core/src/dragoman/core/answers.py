@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from dragoman.core.errors import a_request, httpx, request_id
 from dragoman.core.exchange import CHAT, Exchange
-from dragoman.core.transport import reply_headers
+from dragoman.core.service import reply_headers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
