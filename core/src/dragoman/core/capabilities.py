@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -164,7 +164,7 @@ def capabilities_of(provider: Provider | type[Provider]) -> Capabilities:
 
 def _read(provider: type[Provider], path: Path) -> bytes | None:
     """Read through the module's loader: plugins in zip files have theirs too."""
-    loader = getattr(getattr(sys.modules[provider.__module__], "__spec__", None), "loader", None)
+    loader: Any = getattr(getattr(sys.modules[provider.__module__], "__spec__", None), "loader", None)
     try:
         content: bytes = loader.get_data(str(path)) if hasattr(loader, "get_data") else path.read_bytes()
     except OSError:

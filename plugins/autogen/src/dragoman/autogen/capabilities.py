@@ -98,10 +98,13 @@ def family_of(model: str) -> str:
     return "unknown"
 
 
-def known_of(client: AsyncClient | Client, model: str) -> Capabilities:
-    """Return what the providers have that may answer. One that is not there has nothing, as its calls will say."""
+def known_of(client: AsyncClient | Client, model: str | None) -> Capabilities:
+    """Return what the providers have that may answer. One that is not there has nothing, as its calls will say.
+
+    No `model` means the whole list of the client.
+    """
     try:
-        return client.capabilities(model)
+        return client.capabilities(model or "")
     except DragomanError:
         return Capabilities()
 

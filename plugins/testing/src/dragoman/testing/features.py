@@ -81,7 +81,7 @@ def _texts(messages: Iterator[Json]) -> list[str]:
     found = []
     for message in messages:
         content = message.get("content")
-        parts = content if isinstance(content, list) else [{"text": content}]
+        parts: list[Any] = content if isinstance(content, list) else [{"text": content}]
         found += [part["text"].strip() for part in parts if isinstance(part.get("text"), str)]
     return [text for text in found if text]
 
@@ -152,7 +152,7 @@ def _schema_words(request: Json) -> list[str]:
 
 
 def _inputs(request: Json) -> list[str]:
-    given = request.get("input")
+    given: Any = request.get("input")
     return [text for text in (given if isinstance(given, list) else [given]) if isinstance(text, str)]
 
 
@@ -184,7 +184,7 @@ def _has_thoughts(outcome: Outcome, request: Json) -> bool:
 
 
 def _data_of(outcome: Outcome, key: str) -> bool:
-    data = (outcome.response or {}).get("data")
+    data = (outcome.response or {}).get("data") or []
     return bool(data) and all(one.get(key) for one in data)
 
 
