@@ -14,7 +14,6 @@ from dragoman.testing.tapes import CALL_ID, CREATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from dragoman.core import Json, Provider
     from dragoman.testing.evidence import Evidence

@@ -188,4 +188,3 @@ def _in_general(note: str, request: Json) -> str:
     """Say of any tool what was said of the one in the tape."""
     name = re.escape(named(request))
     return re.sub(rf"'{name}'|\b{name}\b", "the named tool", note) if name else note
-
