@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
+
+from dragoman.core import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,3 +67,30 @@ def message_of(chunks: Iterable[Json]) -> Json:
     choice = gist_of_chunks(chunks)["choices"][0]
     message = {key: value for key, value in choice.items() if key != "finish_reason"}
     return {"role": "assistant", "content": message.pop("content", None), **message}
+
+
+def meaning(gist: Json) -> Json:
+    """A gist for comparisons: arguments as what they say, and whether carried data are sealed for this message."""
+    return {**gist, "choices": [_meaning(choice) for choice in gist["choices"]]}
+
+
+def _meaning(choice: Json) -> Json:
+    found = {**choice, "tool_calls": [_parsed(call) for call in choice.get("tool_calls") or ()]}
+    extra = choice.get("extra_content")
+    if isinstance(extra, dict):
+        found["extra_content"] = {name: _sealed(choice, name) for name in extra}
+    return found
+
+
+def _parsed(call: Json) -> Json:
+    """Whole answers have arguments as objects at some vendors, which write no spaces; streams have their text."""
+    try:
+        arguments = json.loads(call["function"]["arguments"])
+    except (KeyError, ValueError):
+        return call
+    return {**call, "function": {**call["function"], "arguments": arguments}}
+
+
+def _sealed(choice: Json, name: str) -> Any:
+    data, unedited = unpack(choice, name)
+    return {**data, "visible": unedited} if data and "visible" in data else choice["extra_content"][name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pytest
@@ -13,7 +14,6 @@ from dragoman.testing.tapes import CALL_ID, CREATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from dragoman.core import Json, Provider
     from dragoman.testing.evidence import Evidence
@@ -51,6 +51,9 @@ class Base:
     tapes: ClassVar[str] = "tapes"
     #: Arguments for the provider's constructor, besides `name`, `base_url` and `api_key`.
     options: ClassVar[Mapping[str, Any]] = {}
+    #: The provider's own address, with `http`, for a class that looks at its address: calls over the wire then reach
+    #: the fake vendor as a proxy. Any other class is given the fake vendor's address.
+    address: ClassVar[str] = ""
     #: Where the conversation stands in the body of the vendor's request.
     history: ClassVar[str] = "messages"
     #: Checks that the provider is known to fail -> why. They run as `xfail(strict=True, reason=…)`.
@@ -61,6 +64,9 @@ class Base:
         for name in (*self.provider.key_env, *self.provider.base_url_env):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("DRAGOMAN_OFFLINE", "1")
+        # Loopback needs no certificates, and reading them anew takes most of the time of a call: here are none.
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        monkeypatch.setenv("SSL_CERT_DIR", str(Path(__file__).parent))
 
     @pytest.fixture
     def tape(self, request: pytest.FixtureRequest) -> Tape:
@@ -80,7 +86,7 @@ class Base:
 
     def make(self, **options: Any) -> Provider:
         """Make the provider; for constructors that want something else, overwrite this."""
-        given: Json = {"base_url": NOWHERE, "api_key": KEY, **self.options, **options}
+        given: Json = {"base_url": self.address or NOWHERE, "api_key": KEY, **self.options, **options}
         return self.provider(**given)
 
     def call(self, provider: Provider, request: Json, **more: Any) -> Call:

@@ -117,11 +117,12 @@ class Tape:
             return {*kinds, "refused", "unsupported"} if unsupported else {*kinds, "refused"}
         kinds.add("sent")
         if self.status >= _FAILURE:
-            return {*kinds, "failed"} if chat else kinds
+            return {*kinds, "failed", "wrong"} if chat else kinds
         if self.streams:
             kinds.add("events")
         if self.error is not None:
-            return kinds
+            # A failure that comes with status 200.
+            return kinds if self.streams else {*kinds, "wrong"}
         kinds |= {"decoded"} if self.streams else {"decoded", "whole"}
         if not chat:
             return kinds

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -93,7 +94,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         vendor = self.server.vendor
         content = self.rfile.read(int(self.headers.get("content-length") or 0))
-        vendor.seen.append(Seen(self.command, self.path, list(self.headers.items()), content))
+        # A proxy is told the whole address.
+        path = urlsplit(self.path)._replace(scheme="", netloc="").geturl()
+        vendor.seen.append(Seen(self.command, path, list(self.headers.items()), content))
         answer = vendor.next_answer()
         if answer.then != "silence":
             self._answer(answer)

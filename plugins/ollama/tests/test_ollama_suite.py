@@ -1,0 +1,14 @@
+"""What every provider does; Ollama's tapes are written from its documentation, for both of its interfaces."""
+
+from dragoman.ollama import Ollama
+from dragoman.testing import ProviderSuite
+
+
+class TestOllama(ProviderSuite):
+    provider = Ollama
+
+
+class TestOpenAIEndpoint(ProviderSuite):
+    provider = Ollama
+    tapes = "tapes_v1"
+    options = {"openai_endpoint": True}
