@@ -11,4 +11,5 @@ class TestOllama(ProviderSuite):
 class TestOpenAIEndpoint(ProviderSuite):
     provider = Ollama
     tapes = "tapes_v1"
+    tells_capabilities = False
     options = {"openai_endpoint": True}

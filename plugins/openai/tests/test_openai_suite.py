@@ -13,3 +13,4 @@ class TestOpenAI(ProviderSuite):
 class TestElsewhere(ProviderSuite):
     provider = OpenAI
     tapes = "tapes_elsewhere"
+    tells_capabilities = False

@@ -209,6 +209,20 @@ def test_several_processes_write_nothing(desk: Desk) -> None:
     result.stderr.fnmatch_lines(["*--capabilities=write wants the whole suite in one process: leave out -n"])
 
 
+def test_of_two_suites_one_tells(written: Desk) -> None:
+    before = file_of(written).read_text("utf-8")
+    one = SUITE.replace("MODULE", written.module)
+    other = one.replace("TestAcme", "TestOther").replace("known_failures = {}", "tells_capabilities = TELLS")
+    written.put("test_other.py", other.replace("TELLS", "True"))
+    _, said = written.run("--capabilities=write")
+    assert said.count("not written: Acme: 2 suites tell, and one shall") == 2
+    assert file_of(written).read_text("utf-8") == before
+    written.put("test_other.py", other.replace("TELLS", "False"))
+    _, said = written.run("test_other.py", "--capabilities=write")
+    assert "another suite tells what Acme has" in said
+    assert "written: " not in said
+
+
 PROJECT = """
 [build-system]
 requires = ["hatchling"]

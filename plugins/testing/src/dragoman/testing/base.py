@@ -56,6 +56,8 @@ class Base:
     address: ClassVar[str] = ""
     #: Where the conversation stands in the body of the vendor's request.
     history: ClassVar[str] = "messages"
+    #: Whether the tapes tell what the class has; not where it is tried at another address, or with other options.
+    tells_capabilities: ClassVar[bool] = True
     #: Checks that the provider is known to fail -> why. They run as `xfail(strict=True, reason=…)`.
     known_failures: ClassVar[Mapping[str, str]] = {}
 

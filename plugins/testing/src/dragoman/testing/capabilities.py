@@ -25,6 +25,7 @@ class CapabilityChecks(Base):
 
     def test_capabilities(self, request: pytest.FixtureRequest) -> None:
         """The capability file says what the tapes show: `pytest --capabilities=write` writes it from a green suite."""
+        self._must_tell()
         evidence = self._evidence(request)
         if request.config.getoption("capabilities") == "write":
             return
@@ -36,11 +37,16 @@ class CapabilityChecks(Base):
 
     def test_features_are_shown(self, request: pytest.FixtureRequest) -> None:
         """The tapes show each feature, be it by a refusal."""
+        self._must_tell()
         missing = self._evidence(request).missing()
         listed = [f"{name} ({reason})" if reason else name for name, reason in missing.items()]
         if listed:
             pytest.skip(f"no tape of {self.provider.__name__} shows: {', '.join(listed)}")
         holds(FEATURES, "there are no features")
+
+    def _must_tell(self) -> None:
+        if not self.tells_capabilities:
+            pytest.skip(f"another suite tells what {self.provider.__name__} has (`tells_capabilities`)")
 
     def _evidence(self, request: pytest.FixtureRequest) -> Evidence:
         """What the tapes show, found out once per run."""

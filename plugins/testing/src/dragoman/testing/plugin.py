@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -140,8 +141,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"written, to be reviewed: {line}")
     if config.getoption("capabilities") != "write":
         return
-    for suite, run in config.stash[_RAN].items():
+    telling = {suite: run for suite, run in config.stash[_RAN].items() if suite.tells_capabilities}
+    rivals = Counter(suite.provider for suite in telling)
+    for suite, run in telling.items():
         gap, evidence = run.gap(), config.stash[SHOWN].get(suite)
+        if rivals[suite.provider] > 1:
+            gap = f"{rivals[suite.provider]} suites tell, and one shall: set tells_capabilities = False in the others"
         if gap or evidence is None:
             terminalreporter.write_line(f"capabilities not written: {suite.provider.__name__}: {gap}")
         else:
