@@ -1,5 +1,7 @@
 """What every provider does; Ollama's tapes are written from its documentation, for both of its interfaces."""
 
+from typing import ClassVar
+
 from dragoman.ollama import Ollama
 from dragoman.testing import ProviderSuite
 
@@ -12,4 +14,4 @@ class TestOpenAIEndpoint(ProviderSuite):
     provider = Ollama
     tapes = "tapes_v1"
     tells_capabilities = False
-    options = {"openai_endpoint": True}
+    options: ClassVar = {"openai_endpoint": True}
