@@ -1,6 +1,6 @@
-"""What every provider does; the proxy's tapes are written import pytest
+"""What every provider does; the proxy's tapes are written from its documentation."""
 
-from its documentation."""
+import pytest
 
 from dragoman.litellm import LiteLLM
 from dragoman.testing import ProviderSuite

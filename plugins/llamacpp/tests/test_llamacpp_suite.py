@@ -1,6 +1,6 @@
-"""What every provider does; the tapes of llama.cpp's server are written import pytest
+"""What every provider does; the tapes of llama.cpp's server are written from its documentation."""
 
-from its documentation."""
+import pytest
 
 from dragoman.llamacpp import LlamaCpp
 from dragoman.testing import ProviderSuite

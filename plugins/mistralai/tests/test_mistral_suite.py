@@ -1,6 +1,6 @@
-"""What every provider does; Mistral's tapes are written import pytest
+"""What every provider does; Mistral's tapes are written from its documentation."""
 
-from its documentation."""
+import pytest
 
 from dragoman.mistralai import Mistral
 from dragoman.testing import ProviderSuite

@@ -1,8 +1,8 @@
-"""What every provider does; Ollama's tapes are written import pytest
-
-from its documentation, for both of its interfaces."""
+"""What every provider does; Ollama's tapes are written from its documentation, for both of its interfaces."""
 
 from typing import ClassVar
+
+import pytest
 
 from dragoman.ollama import Ollama
 from dragoman.testing import ProviderSuite

@@ -1,6 +1,6 @@
-"""What every provider does; OpenAI's tapes are written import pytest
+"""What every provider does; OpenAI's tapes are written from its reference."""
 
-from its reference."""
+import pytest
 
 from dragoman.openai import OpenAI
 from dragoman.testing import ProviderSuite

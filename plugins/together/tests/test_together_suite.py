@@ -1,6 +1,6 @@
-"""What every provider does; Together's tapes are written import pytest
+"""What every provider does; Together's tapes are written from its reference."""
 
-from its reference."""
+import pytest
 
 from dragoman.testing import ProviderSuite
 from dragoman.together import Together
