@@ -69,17 +69,6 @@ def test_a_context_that_is_too_small_has_openais_code_and_the_numbers() -> None:
     assert decoded == {**error, "code": "context_length_exceeded", "param": None}
 
 
-@pytest.mark.rule(294)
-def test_a_server_that_is_still_loading_says_so() -> None:
-    body = {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}
-    decoded = LlamaCpp().decode_error(503, body)
-    assert (decoded["message"], decoded["type"], decoded["code"]) == ("Loading model", "unavailable_error", 503)
-
-
-def test_errors_that_are_no_objects_are_read() -> None:
-    assert LlamaCpp().decode_error(502, "Bad gateway")["message"] == "Bad gateway"
-
-
 def test_nothing_heavy_is_imported_before_the_first_call(run_python: Any) -> None:
     code = (
         "import sys; from dragoman.llamacpp import LlamaCpp; LlamaCpp(); "

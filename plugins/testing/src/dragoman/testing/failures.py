@@ -26,11 +26,15 @@ CLASSES = {
     402: "APIStatusError",
     403: "PermissionDeniedError",
     404: "NotFoundError",
+    408: "APIStatusError",
     409: "ConflictError",
+    413: "APIStatusError",
     422: "UnprocessableEntityError",
     429: "RateLimitError",
     500: "InternalServerError",
     503: "InternalServerError",
+    504: "InternalServerError",
+    529: "InternalServerError",
 }
 #: What servers and the proxies before them send instead of an error object.
 ODD_BODIES: tuple[Any, ...] = ("", "no", "<html>no</html>", None, [], {}, {"error": None}, {"error": "no"}, ["no"])
