@@ -9,7 +9,7 @@ import openai
 from openai.resources.chat import AsyncChat, Chat
 from openai.resources.chat.completions import AsyncCompletions, Completions
 
-from dragoman.core.answers import AsyncChunkStream, ChunkStream, completion
+from dragoman.core.answers import AsyncChunkStream, ChunkStream, chunks, completion
 from dragoman.core.arguments import check_arguments, keep_extra_body_apart, wants_raw_response
 from dragoman.core.counting import AsyncInputTokens, InputTokens
 from dragoman.core.doors import async_door, door
@@ -161,7 +161,7 @@ class _Completions(Completions):
             exchange = self._client._exchange({"messages": messages, "model": model, **params})  # noqa: SLF001 (our own client's)
             driver = self._client._settings.transport.driver  # noqa: SLF001 (as above)
             if exchange.call.stream:
-                return ChunkStream(driver.stream(exchange, exchange.feed), exchange)
+                return ChunkStream(driver.stream(exchange, chunks(exchange)), exchange)
             return completion(driver.fetch(exchange), exchange)
 
 
@@ -180,5 +180,5 @@ class _AsyncCompletions(AsyncCompletions):
             exchange = self._client._exchange({"messages": messages, "model": model, **params})  # noqa: SLF001 (our own client's)
             driver = self._client._settings.transport.driver  # noqa: SLF001 (as above)
             if exchange.call.stream:
-                return AsyncChunkStream(await driver.stream(exchange, exchange.feed), exchange)
+                return AsyncChunkStream(await driver.stream(exchange, chunks(exchange)), exchange)
             return completion(await driver.fetch(exchange), exchange)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import msgspec
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+#: A null that is a value; in a text it may stand too, and costs no more than a look.
+_NULL = re.compile(rb"[\[:,]null[,\]}]")
 
 
 def decode_json(data: bytes | str) -> Any:
@@ -29,7 +32,7 @@ def encode_json(value: Any) -> bytes:
     """Encode as compact UTF-8 JSON, key order kept; raises ValueError or TypeError for what JSON cannot say."""
     content = encode_lenient(value)
     # msgspec writes null where the number is not finite; such a null must not reach a provider unseen.
-    if b"null" in content:
+    if _NULL.search(content) and _has_infinite(value):
         _refuse_infinite(value, "")
     return content
 
@@ -40,6 +43,22 @@ def encode_lenient(value: Any) -> bytes:
         return _encode(value)
     except (OverflowError, UnicodeEncodeError, msgspec.EncodeError):
         return json.dumps(_finite(value), separators=(",", ":")).encode()
+
+
+def _has_infinite(value: Any) -> bool:
+    """Whether a number that is not finite is anywhere in it."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            continue
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list | tuple):
+            waiting.extend(item)
+        elif isinstance(item, float) and not math.isfinite(item):
+            return True
+    return False
 
 
 def _refuse_infinite(value: Any, path: str) -> None:

@@ -277,11 +277,12 @@ def _pieces(reply: Reply | None) -> Iterable[bytes]:
     return (reply.content,) if reply.pieces is None else reply.pieces
 
 
-async def _apieces(reply: AsyncReply | None) -> AsyncIterator[bytes]:
-    if reply is not None and reply.pieces is not None:
-        async for piece in reply.pieces:
-            yield piece
-    elif reply is not None:
+def _apieces(reply: AsyncReply | None) -> AsyncIterator[bytes]:
+    return reply.pieces if reply is not None and reply.pieces is not None else _awhole(reply)
+
+
+async def _awhole(reply: AsyncReply | None) -> AsyncIterator[bytes]:
+    if reply is not None:
         yield reply.content
 
 
