@@ -95,9 +95,7 @@ def plain(value: Any) -> Any:
         return value
     if kind is dict:
         return _plain_dict(value)
-    if kind is list:
-        return [item if type(item) in _SCALARS else plain(item) for item in value]
-    return _plain_object(value)
+    return _plain_list(value) if kind is list else _plain_object(value)
 
 
 def _plain_dict(value: dict[str, Any]) -> dict[str, Any]:
@@ -107,11 +105,19 @@ def _plain_dict(value: dict[str, Any]) -> dict[str, Any]:
         kind = type(item)
         if kind in _SCALARS:
             continue
-        if kind in _OMITTED:
+        if kind is dict:
+            copied[key] = _plain_dict(item)
+        elif kind is list:
+            copied[key] = _plain_list(item)
+        elif kind in _OMITTED:
             del copied[key]
         else:
-            copied[key] = plain(item)
+            copied[key] = _plain_object(item)
     return copied
+
+
+def _plain_list(value: list[Any]) -> list[Any]:
+    return [item if type(item) in _SCALARS else plain(item) for item in value]
 
 
 def _plain_object(value: Any) -> Any:
