@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv|virtualenv"
 # About a quarter of an hour on two cores; CI runs `recorded` after these. Old SDKs (`oldest`), `aimock` (node),
 # `litellm_proxy` (600 MB) and the frameworks (`nox -t autogen`) are run by hand, before a release.
-nox.options.sessions = ["lint", "types", "tests", "openai2", "alone", "docs"]
+nox.options.sessions = ["lint", "types", "tests", "openai2", "alone", "new", "docs"]
 # What this machine does not have is skipped, in sight, on CI too; nothing is fetched but packages.
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
@@ -274,6 +275,38 @@ def alone(session: nox.Session, plugin: str) -> None:
         shutil.copy(ROOT / "pyproject.toml", home)  # pytest's settings
         with session.chdir(home):
             session.run(environment.python, *pytest("tests", *session.posargs), env=CLEAN, external=True)
+
+
+@nox.session(python=False, requires=["build"])
+@nox.parametrize("wire", ["openai-compatible", "own-wire"], ids=["openai-compatible", "own-wire"])
+def new(session: nox.Session, wire: str) -> None:
+    """Try `dragoman new` as an author would, and then, beside core alone, as that plugin's users would."""
+    started = time.monotonic()
+
+    def tell(what: str) -> None:
+        session.log(f"{time.monotonic() - started:.1f} s: {what}")
+
+    with tempfile.TemporaryDirectory(prefix="dragoman-", ignore_cleanup_errors=True) as temporary:
+        home = Path(temporary)
+        project, chat = home / "dragoman-acme", FOLDERS["template"] / "tests" / "chat.py"
+        author, user = Environment(session, home / "author"), Environment(session, home / "user")
+        author.pip("install", "-c", str(PINS), *built("core", "template", "testing"))
+        tell("dragoman-template and dragoman-testing are installed")
+        with session.chdir(home):
+            session.run(author.python, "-m", "dragoman", "new", "acme", f"--{wire}", env=CLEAN, external=True)
+        tell("the project is written")
+        with session.chdir(project):
+            author.pip("install", "-c", str(PINS), "-e", ".", "--group", "dev")
+            tell("it is installed, with its group `dev`")
+            for command in (["pytest", "-q"], ["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
+                session.run(author.python, "-m", *command, env=CLEAN, external=True)
+                tell(f"{' '.join(command)}: green")
+        user.pip("install", "-c", str(PINS), *built("core"), str(project))
+        ours = sorted(name for name in user.installed() if name.startswith("dragoman"))
+        tell(f"a clean environment has {', '.join(ours)}")
+        tape = project / "tests" / "tapes" / "text_stream.json"
+        session.run(author.python, str(chat), user.python, str(tape), env=CLEAN, external=True)
+        tell("a fake of the vendor answered")
 
 
 @nox.session(requires=["build"])

@@ -32,6 +32,7 @@ OTHER_VARIABLES = {
     "`ANTHROPIC_AUTH_TOKEN`": "in place of the key: a token, which the anthropic SDK reads itself",
     "`DRAGOMAN_OFFLINE=1`": "any connection outside this machine is an error",
     "`DRAGOMAN_PLUGINS`": "unset: all; `a,b`: only these; empty: none; `no:x`: all but x",
+    "`DRAGOMAN_RECORD`, `DRAGOMAN_REPLAY`": "a folder of tapes: [record and replay](../guides/record-replay.md)",
     "`DRAGOMAN_CACHE`, `DRAGOMAN_CACHE_MAX_BYTES`, `DRAGOMAN_CACHE_MAX_AGE`": "[the cache](../providers/cache.md)",
     "`XDG_CACHE_HOME`": "where the rehearsal model and the cache are kept (`~/.cache` unless set)",
     "`NO_COLOR`": "the command line prints without colours",
@@ -45,6 +46,7 @@ PARTS = {
     "Hooks and prices": ("hookspecs", "registration", "pricing"),
     "Providers": ("provider", "compatible", "modelclients"),
     "For translators": ("chunks", "carry", "policy"),
+    "Record and replay": ("tapes", "readable"),
     "Senders": ("senders", "direct", "functions"),
 }
 #: How the names of a suite's checks begin: they have a table of their own.

@@ -82,8 +82,8 @@ class Base:
         return tape
 
     def _fill_in(self, config: pytest.Config, tape: Tape) -> None:
-        """Make the sides of a tape that are missing, where `--tapes=write` asks for it."""
-        if config.getoption("tapes") == "write" and (written := complete(self.make(), tape)):
+        """Make the sides of a tape that are missing, where `--tapes` asks for it."""
+        if config.getoption("tapes") != "check" and (written := complete(self.make(), tape)):
             config.stash[WRITTEN].append(f"{tape.path}: {', '.join(written)}")
 
     def make(self, **options: Any) -> Provider:
