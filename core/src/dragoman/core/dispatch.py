@@ -16,7 +16,7 @@ from dragoman.core.exchange import CHAT, Exchange
 from dragoman.core.fallback import Attempts, ConfigList
 from dragoman.core.hooks import Hooks
 from dragoman.core.plugins import plugins
-from dragoman.core.provider import Call, Json, OnUnsupported, Provider, Timeout
+from dragoman.core.provider import Call, Json, OnUnsupported, Provider, Timeout, first_env
 from dragoman.core.routing import Router
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
     from dragoman.core.capabilities import Capabilities
     from dragoman.core.entries import Entry
+    from dragoman.core.tapes import Recorder, Replayer
 
+#: Folders of tapes, for all clients of the process.
+_TAPES = ("DRAGOMAN_REPLAY", "DRAGOMAN_RECORD")
 _POLICIES = get_args(OnUnsupported)
 #: Listing asks many providers at once; one that hangs must not hold up the rest.
 _LISTING_TIMEOUT: Timeout = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": 5.0}
@@ -67,6 +70,8 @@ class Dispatcher:
     router: Router
     hooks: Hooks
     config: ConfigList | None = None
+    #: Who records what providers answer, or answers in their place.
+    tapes: Recorder | Replayer | None = None
 
     def exchange(self, ask: Ask, options: CallOptions) -> Exchange:
         """Make the exchange that answers `ask`, whose request becomes the exchange's own."""
@@ -209,19 +214,29 @@ def _address(provider: Provider) -> str:
     return str(getattr(ready, "base_url", "")) or provider.base_url
 
 
-def make_dispatcher(
+def make_dispatcher(  # noqa: PLR0913 (what a client is told, by name)
     *,
     default_provider: str,
     default_options: Mapping[str, Any] | None = None,
     providers: Iterable[Provider] = (),
     aliases: Mapping[str, str] | None = None,
     config_list: Any = None,
+    tapes: Recorder | Replayer | None = None,
 ) -> Dispatcher:
     """Make a dispatcher over the plugins of this process; this is when hook plugins are loaded."""
     installed = plugins()
     router = Router(installed, default_provider, dict(default_options or {}), tuple(providers), dict(aliases or {}))
     config = ConfigList(config_list, router) if config_list is not None else None
-    return Dispatcher(router, Hooks(installed.hooks), config)
+    return Dispatcher(router, Hooks(installed.hooks), config, tapes or choose_tapes())
+
+
+def choose_tapes(replay: Any = None, record: Any = None) -> Recorder | Replayer | None:
+    """Find who records or replays: as the arguments say, else as the environment says; mostly nobody."""
+    if replay is None and record is None and first_env(_TAPES) is None:
+        return None
+    from dragoman.core.tapes import find_tapes
+
+    return find_tapes(replay, record)
 
 
 def check_policy(policy: str) -> OnUnsupported:

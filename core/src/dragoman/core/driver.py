@@ -10,10 +10,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dragoman.core.provider import AsyncReply, AsyncSender, Json, Provider, Reply, Sender, StreamCutError
-from dragoman.core.senders import default_async_sender, default_sender
+from dragoman.core.senders import async_sender_of, sender_of
 
 if TYPE_CHECKING:
     from dragoman.core.exchange import Exchange
+    from dragoman.core.tapes import Recorder, Replayer
 
 _T = TypeVar("_T")
 _S = TypeVar("_S")
@@ -87,10 +88,10 @@ class AsyncPieces(Generic[_T]):
 
 
 class Driver:
-    """The synchronous side."""
+    """The synchronous side. `tapes` record what the senders do, or do it in their place."""
 
-    def __init__(self) -> None:
-        self._pool: _Pool[Sender] = _Pool(lambda provider: provider.sender() or default_sender(provider))
+    def __init__(self, tapes: Recorder | Replayer | None = None) -> None:
+        self._pool: _Pool[Sender] = _Pool(sender_of if tapes is None else tapes.sender)
 
     def close(self) -> None:
         """Close all connections."""
@@ -183,10 +184,8 @@ def _items(exchange: Exchange, reply: Reply | None, step: Step[_T]) -> Generator
 class AsyncDriver:
     """The asynchronous side."""
 
-    def __init__(self) -> None:
-        self._pool: _Pool[AsyncSender] = _Pool(
-            lambda provider: provider.async_sender() or default_async_sender(provider)
-        )
+    def __init__(self, tapes: Recorder | Replayer | None = None) -> None:
+        self._pool: _Pool[AsyncSender] = _Pool(async_sender_of if tapes is None else tapes.async_sender)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -278,11 +277,12 @@ def _pieces(reply: Reply | None) -> Iterable[bytes]:
     return (reply.content,) if reply.pieces is None else reply.pieces
 
 
-async def _apieces(reply: AsyncReply | None) -> AsyncIterator[bytes]:
-    if reply is not None and reply.pieces is not None:
-        async for piece in reply.pieces:
-            yield piece
-    elif reply is not None:
+def _apieces(reply: AsyncReply | None) -> AsyncIterator[bytes]:
+    return reply.pieces if reply is not None and reply.pieces is not None else _awhole(reply)
+
+
+async def _awhole(reply: AsyncReply | None) -> AsyncIterator[bytes]:
+    if reply is not None:
         yield reply.content
 
 

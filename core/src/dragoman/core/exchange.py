@@ -82,6 +82,9 @@ class Exchange:
         self._assembly = Assembly() if self.hooks.sees_answers else None
         self._finished = False
         self._finish_seen = False
+        self._shows_chunks = False
+        #: Whether usage is in the chunks only as the caller asked for it, and whether the caller did.
+        self._places_usage = self._usage_asked = False
         self._chat = self.call.endpoint == CHAT and self.call.method == "POST"
 
     def fall_back(self, failure: BaseException) -> bool:
@@ -170,15 +173,18 @@ class Exchange:
 
     def begin(self, reply: Reply | AsyncReply | None) -> None:
         """Look at the head of a streamed reply; None: a hook has answered."""
-        if reply is None:
-            return
-        self._accept(reply)
-        if not self._chat:
-            return
-        self._decoder = self.provider.decode_stream(self.call)
-        if content_type(reply) == "application/json" and self.provider.framing == "sse":
-            # The server did not stream: an error with status 200, or a whole answer.
-            self._whole = bytearray()
+        if reply is not None:
+            self._accept(reply)
+            if self._chat:
+                self._decoder = self.provider.decode_stream(self.call)
+                if content_type(reply) == "application/json" and self.provider.framing == "sse":
+                    # The server did not stream: an error with status 200, or a whole answer.
+                    self._whole = bytearray()
+        # Found out once, and not for every chunk.
+        options = self.call.request.get("stream_options") or {}
+        self._places_usage = self._made_here or self._hide_usage
+        self._usage_asked = bool(options.get("include_usage")) and not self._hide_usage
+        self._shows_chunks = self.hooks.sees_chunks
 
     def feed(self, piece: bytes | None) -> Iterator[Json]:
         """One piece of the body -> chunks; None: the body has ended. What comes before a failure is given first."""
@@ -232,7 +238,7 @@ class Exchange:
     def _feed_events(self, piece: bytes | None) -> Iterator[Json]:
         events = self._frames.finish() if piece is None else self._frames.feed(piece)
         for event in events:
-            if event.data.rstrip() == _DONE:
+            if event.data.startswith(_DONE) and event.data.rstrip() == _DONE:
                 self.done = True
             elif self._decoder is None:
                 yield self._chunk_in(event)
@@ -254,25 +260,37 @@ class Exchange:
     def _see(self, chunk: Json) -> Json | None:
         """Keep account of a chunk; None: it is not the caller's (usage that was not asked for)."""
         choices = chunk.get("choices") or ()
-        finished = any(choice.get("finish_reason") for choice in choices)
-        self.spoken = self.spoken or finished or any(map(says_something, choices))
-        self._finish_seen = self._finish_seen or finished
-        if finished and (report := self.call.ledger.report()):
-            chunk = {**chunk, "choices": [with_report(choice, "delta", report) for choice in choices]}
-        if chunk.get("usage"):
-            self.call.usage = chunk["usage"]
+        for choice in choices:
+            if choice.get("finish_reason"):
+                self.spoken = self._finish_seen = True
+                chunk = self._with_report(chunk)
+                break
+        if not self.spoken:
+            self.spoken = any(map(says_something, choices))
+        if usage := chunk.get("usage"):
+            self.call.usage = usage
         if self._assembly is not None:
             self._assembly.add(chunk)
-        if self._made_here or self._hide_usage:
-            asked = (self.call.request.get("stream_options") or {}).get("include_usage") and not self._hide_usage
-            if not choices and chunk.get("usage") and not asked:
+        if self._places_usage:
+            if usage and not choices and not self._usage_asked:
                 return None
-            if asked:
-                chunk.setdefault("usage", None)
-            elif self._hide_usage:
-                chunk.pop("usage", None)
-        self.hooks.on_chunk(self.call, chunk)
+            self._place_usage(chunk)
+        if self._shows_chunks:
+            self.hooks.on_chunk(self.call, chunk)
         return chunk
+
+    def _with_report(self, chunk: Json) -> Json:
+        report = self.call.ledger.report()
+        if not report:
+            return chunk
+        return {**chunk, "choices": [with_report(choice, "delta", report) for choice in chunk["choices"]]}
+
+    def _place_usage(self, chunk: Json) -> None:
+        """OpenAI's chunks have the key, mostly null, where usage was asked for, and else they have not."""
+        if self._usage_asked:
+            chunk.setdefault("usage", None)
+        elif self._hide_usage:
+            chunk.pop("usage", None)
 
     # The end: exactly one of these has an effect.
 

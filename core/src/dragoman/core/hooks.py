@@ -76,13 +76,16 @@ class Hooks:
         return [one.function if one.argnames else _without_arguments(one.function) for one in reversed(found)]
 
     def _guarded(self, hook: str, **arguments: Any) -> Any:
-        from dragoman.core.errors import DragomanError, OpenAIError
-
+        caller = getattr(self._relay, hook)
+        if not caller.get_hookimpls():
+            return None
         try:
-            return getattr(self._relay, hook)(**arguments)
-        except OpenAIError:
-            raise
+            return caller(**arguments)
         except Exception as exception:
+            from dragoman.core.errors import DragomanError, OpenAIError
+
+            if isinstance(exception, OpenAIError):
+                raise
             raise DragomanError(_blame(hook, exception)) from exception
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 
 from dragoman.core.arguments import given_headers, is_omitted, plain_request, plain_timeout
-from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, check_policy, make_dispatcher
+from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, check_policy, choose_tapes, make_dispatcher
 from dragoman.core.exchange import CHAT
 from dragoman.core.transport import EXTENSION, Binding
 
@@ -57,6 +57,8 @@ class ClientMixin:
         aliases: Mapping[str, str] | None = None,
         config_list: Sequence[Mapping[str, Any]] | None = None,
         on_unsupported: OnUnsupported = "raise",
+        replay: Any = None,
+        record: Any = None,
         api_key: Any = None,
         base_url: Any = None,
         http_client: Any = None,
@@ -74,6 +76,7 @@ class ClientMixin:
                 "providers": tuple(providers),
                 "aliases": aliases,
                 "config_list": config_list,
+                "tapes": choose_tapes(replay, record),
             }
             _settings = self._new_settings(plan, check_policy(on_unsupported))
             http_client = self._make_door(_settings.transport)

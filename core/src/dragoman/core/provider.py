@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -35,6 +35,8 @@ class Ledger:
 
     def report(self) -> Json:
         """`{"dropped": […], "adapted": {…}}`, without the empty ones."""
+        if not (self.dropped or self.adapted):
+            return {}
         entries: Json = {"dropped": list(self.dropped), "adapted": dict(self.adapted)}
         return {key: value for key, value in entries.items() if value}
 
@@ -133,8 +135,7 @@ class AsyncReply:
     cause: BaseException | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class Event:
+class Event(NamedTuple):
     """One piece of a vendor's stream: an SSE event, or one NDJSON line (`name` is then empty)."""
 
     data: bytes

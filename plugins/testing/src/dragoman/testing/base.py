@@ -76,14 +76,14 @@ class Base:
         tape: Tape | str = request.param
         if isinstance(tape, str):
             pytest.skip(tape)
-        self.fill_in(request.config, tape)
+        self._fill_in(request.config, tape)
         if missing := tape.missing():
             pytest.fail(f"{tape.path} lacks {', '.join(missing)}: `pytest --tapes=write` fills it in", pytrace=False)
         return tape
 
-    def fill_in(self, config: pytest.Config, tape: Tape) -> None:
-        """Make the sides of a tape that are missing, where `--tapes=write` asks for it."""
-        if config.getoption("tapes") == "write" and (written := complete(self.make(), tape)):
+    def _fill_in(self, config: pytest.Config, tape: Tape) -> None:
+        """Make the sides of a tape that are missing, where `--tapes` asks for it."""
+        if config.getoption("tapes") != "check" and (written := complete(self.make(), tape)):
             config.stash[WRITTEN].append(f"{tape.path}: {', '.join(written)}")
 
     def make(self, **options: Any) -> Provider:

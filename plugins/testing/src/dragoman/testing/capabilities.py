@@ -55,7 +55,7 @@ class CapabilityChecks(Base):
             folder = request.path.parent / self.tapes
             tapes = request.config.stash[SHELF].get(folder) or read_tapes(folder)
             for tape in tapes:
-                self.fill_in(request.config, tape)
+                self._fill_in(request.config, tape)
             known[type(self)] = gather(self.make, tapes)
         return known[type(self)]
 

@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_MOST_LINES = 60
+from dragoman.core import diff_json
 
 
 def same(what: str, found: Any, wanted: Any) -> None:
     """Fail with a diff if two JSON values differ; true is not 1, and the order of keys says nothing."""
-    expected, given = list(lines(wanted)), list(lines(found))
-    if expected == given:
-        return
-    diff = list(difflib.unified_diff(expected, given, "expected", "provider", n=1, lineterm=""))
-    if len(diff) > _MOST_LINES:
-        diff = [*diff[:_MOST_LINES], f"... and {len(diff) - _MOST_LINES} lines more"]
-    pytest.fail("\n".join([what, *diff]), pytrace=False)
+    if diff := diff_json(wanted, found, ("expected", "provider")):
+        pytest.fail("\n".join([what, *diff]), pytrace=False)
 
 
 def holds(condition: object, what: str) -> None:
     """Fail with a sentence unless the condition holds."""
     if not condition:
         pytest.fail(what, pytrace=False)
-
-
-def lines(value: Any, path: str = "") -> Iterator[str]:
-    """One line per value: `choices[0].message.content = "Hi"`, keys in order."""
-    if isinstance(value, dict) and value:
-        for key in sorted(value):
-            yield from lines(value[key], f"{path}.{key}" if path else key)
-    elif isinstance(value, list) and value:
-        for number, item in enumerate(value):
-            yield from lines(item, f"{path}[{number}]")
-    else:
-        yield f"{path} = {json.dumps(value, ensure_ascii=False, default=repr)}"
 
 
 def without_nulls(value: Any) -> Any:

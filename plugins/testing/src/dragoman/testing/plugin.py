@@ -11,6 +11,7 @@ import pytest
 from dragoman.testing.base import SHELF, SHOWN, WRITTEN, Base
 from dragoman.testing.capabilities import write_file
 from dragoman.testing.mock import dragoman_mock
+from dragoman.testing.recording import RECORDED, record_folder
 from dragoman.testing.suite import ProviderSuite
 from dragoman.testing.tapes import TapeError, read_tapes
 
@@ -45,9 +46,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("dragoman")
     group.addoption(
         "--tapes",
-        choices=("check", "write"),
+        choices=("check", "write", "record"),
         default="check",
-        help="write: fill in what the tapes of a ProviderSuite lack, for review (default: check)",
+        help="write: fill in what the tapes of a ProviderSuite lack, for review; record: before that, ask the "
+        "vendor for the answers that are missing, with the key of the environment (default: check)",
     )
     group.addoption(
         "--capabilities",
@@ -60,6 +62,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the lists of what is read, shown and written in this run."""
     config.stash[WRITTEN] = []
+    config.stash[RECORDED] = []
     config.stash[SHELF] = {}
     config.stash[SHOWN] = {}
     config.stash[_RAN] = {}
@@ -82,6 +85,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     kind, first = chosen
     folder = metafunc.definition.path.parent / suite.tapes
     shelf = metafunc.config.stash[SHELF]
+    if folder not in shelf and metafunc.config.getoption("tapes") == "record":
+        metafunc.config.stash[RECORDED].extend(record_folder(suite, folder, metafunc.config))
     try:
         shelf[folder] = shelf.get(folder) or read_tapes(folder)
     except TapeError as exception:
@@ -137,6 +142,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Tell what was written, so that somebody reads it."""
+    for line in config.stash[RECORDED]:
+        terminalreporter.write_line(f"recorded: {line}")
     for line in config.stash[WRITTEN]:
         terminalreporter.write_line(f"written, to be reviewed: {line}")
     if config.getoption("capabilities") != "write":

@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dragoman.core import lay_out
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -43,7 +45,6 @@ CREATED = 1_700_000_000
 CHAT = "chat/completions"
 MODELS = "models"
 _FAILURE = 400
-_WIDTH = 110
 _STREAM = "_stream"
 
 
@@ -149,22 +150,7 @@ class Tape:
     def write(self) -> None:
         """Write the file."""
         ordered = {key: self.data[key] for key in KEYS if key in self.data}
-        self.path.write_text(laid_out(ordered) + "\n", "utf-8")
-
-
-def laid_out(value: Any, indent: int = 0) -> str:
-    """JSON for readers: what fits into a line stands in one."""
-    text = json.dumps(value, ensure_ascii=False)
-    if not value or not isinstance(value, dict | list) or (indent and indent + len(text) <= _WIDTH):
-        return text
-    inner = indent + 2
-    if isinstance(value, dict):
-        parts = [f"{json.dumps(key)}: {laid_out(item, inner)}" for key, item in value.items()]
-    else:
-        parts = [laid_out(item, inner) for item in value]
-    start, end = "{}" if isinstance(value, dict) else "[]"
-    pad = "\n" + " " * inner
-    return start + pad + f",{pad}".join(parts) + "\n" + " " * indent + end
+        self.path.write_text(lay_out(ordered) + "\n", "utf-8")
 
 
 def read_tape(path: Path) -> Tape:
