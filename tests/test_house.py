@@ -54,6 +54,7 @@ LAYERS = (
     {
         "assembly",
         "attempt",
+        "capabilities",
         "carry",
         "chunks",
         "codec",
@@ -90,6 +91,7 @@ LAYERS = (
 #: These start with the command line; `errors` brings in the openai package, so they import it where they raise.
 LIGHT = {
     "provider",
+    "capabilities",
     "carry",
     "chunks",
     "codec",

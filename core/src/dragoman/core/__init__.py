@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dragoman.core.capabilities import FEATURES, Capabilities, Capability, capabilities_of, capability_file
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from dragoman.core.tapes import Recorder, Replayer
 
 _HOME = {
+    "capabilities": ("FEATURES", "Capabilities", "Capability", "capabilities_of", "capability_file"),
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),
@@ -104,11 +106,14 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "FEATURES",
     "HOSTED_ONLY",
     "AsyncClient",
     "AsyncReply",
     "AsyncSender",
     "Call",
+    "Capabilities",
+    "Capability",
     "Chunks",
     "Client",
     "CompatibleProvider",
@@ -139,6 +144,8 @@ __all__ = [
     "async_http_client",
     "async_http_sender",
     "async_sdk_sender",
+    "capabilities_of",
+    "capability_file",
     "check_headers",
     "config_list_from_dotenv",
     "config_list_from_json",

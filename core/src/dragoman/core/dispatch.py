@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote, unquote
 
 from dragoman.core.attempt import Attempt
+from dragoman.core.capabilities import capabilities_of, common
 from dragoman.core.errors import DragomanError, InvalidRequest, status_error
 from dragoman.core.exchange import CHAT, Exchange
 from dragoman.core.fallback import Attempts, ConfigList
@@ -21,6 +22,7 @@ from dragoman.core.routing import Router
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from dragoman.core.capabilities import Capabilities
     from dragoman.core.entries import Entry
     from dragoman.core.tapes import Recorder, Replayer
 
@@ -99,6 +101,13 @@ class Dispatcher:
         call = self._call(provider, ask, options)
         call.extra_body = extra_body
         return Exchange(Attempt(provider, call), self.hooks, ask.content, ask.content_type)
+
+    def capabilities(self, model: str) -> Capabilities:
+        """Return what is known of the provider that a request with this model goes to; of a list, what all have."""
+        entries = self.config.named(model) if self.config is not None else []
+        if self.config is None or not entries:
+            return capabilities_of(self.router.route(model)[0])
+        return common(capabilities_of(self.config.provider(entry)[0]) for entry in entries)
 
     def _entry_attempt(self, entry: Entry, ask: Ask, options: CallOptions, extra_body: Json) -> Attempt:
         """What the caller says comes before what the entry says, but for the provider and its key."""

@@ -16,6 +16,7 @@ from dragoman.core.transport import EXTENSION, Binding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from dragoman.core.capabilities import Capabilities
     from dragoman.core.exchange import Exchange
     from dragoman.core.provider import Json, OnUnsupported, Provider
     from dragoman.core.usage import UsageSummary
@@ -140,6 +141,15 @@ class ClientMixin:
     def usage_summary(self) -> UsageSummary:
         """What this client's calls used and cost so far, its copies' included, by `provider/model`."""
         return self._dispatcher.hooks.meter.summary()
+
+    def capabilities(self, model: str) -> Capabilities:
+        """Return what is known of the provider that answers this model: `capabilities("openai/gpt-5.4")["seed"]`.
+
+        The name is read as in a request (aliases, default provider, configuration list); of several entries that may
+        answer, it is what all of them have. Nothing is asked over the network. Raises `UnknownProvider` and
+        `PluginError`, as a request would.
+        """
+        return self._dispatcher.capabilities(model)
 
     def clear_usage_summary(self) -> None:
         """Begin to count anew."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from dragoman.core.capabilities import Capabilities
+
 #: A JSON object, as Python dicts, lists, strings, numbers, booleans and None.
 Json = dict[str, Any]
 
@@ -231,6 +233,13 @@ class Provider:
     def normalise_base_url(self, url: str) -> str:
         """Read the forms of the address that people write; the default only drops the last slash."""
         return url.rstrip("/")
+
+    def narrow_capabilities(self, shown: Capabilities) -> Capabilities:
+        """Return what holds for this instance, its address and options, of what the class's tapes have shown.
+
+        The default is all of it: `shown` itself. `shown.but(images=Capability("no", "why"))` takes something away.
+        """
+        return shown
 
     # Translation: pure functions. No I/O, no clock, no randomness; arguments are not changed.
 
