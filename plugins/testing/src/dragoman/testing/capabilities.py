@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dragoman.core import FEATURES, capability_file
+from dragoman.core import FEATURES, capability_file, lay_out
 from dragoman.testing.base import SHELF, SHOWN, Base
 from dragoman.testing.comparing import holds, same
 from dragoman.testing.evidence import Evidence, gather
-from dragoman.testing.tapes import laid_out, read_tapes
+from dragoman.testing.tapes import read_tapes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,7 +85,7 @@ def write_file(provider: type[Provider], evidence: Evidence) -> str:
         return f"{provider.__name__}: it stands in no file, so there is no place for its capabilities"
     told = read_file(path)
     told[provider.__qualname__] = plain(evidence)
-    path.write_text(laid_out(told) + "\n", "utf-8")
+    path.write_text(lay_out(told) + "\n", "utf-8")
     values = [one.value for one in evidence.shown.values()]
     counts = ", ".join(f"{values.count(value)} {value}" for value in ("yes", "adapted", "no"))
     return f"{path}: {provider.__qualname__}: {counts}, {len(FEATURES) - len(values)} not shown"
