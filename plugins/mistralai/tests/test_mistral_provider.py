@@ -70,6 +70,13 @@ def test_what_is_not_translated_passes(make_call: Callable[..., Call]) -> None:
     assert Mistral().decode(deleted, {"id": "m", "deleted": True}) == {"id": "m", "deleted": True}
 
 
+@pytest.mark.rule(204)
+def test_one_model(make_call: Callable[..., Call]) -> None:
+    call = make_call(endpoint="models/m")
+    call.method = "GET"
+    assert Mistral().decode(call, {"id": "m", "created": 5})["owned_by"] == "mistralai"
+
+
 def test_options_of_the_sdk(server: Any) -> None:
     said: list[str] = []
 
