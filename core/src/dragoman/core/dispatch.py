@@ -227,7 +227,7 @@ def make_dispatcher(  # noqa: PLR0913 (what a client is told, by name)
     installed = plugins()
     router = Router(installed, default_provider, dict(default_options or {}), tuple(providers), dict(aliases or {}))
     config = ConfigList(config_list, router) if config_list is not None else None
-    return Dispatcher(router, Hooks(installed.hooks), config, tapes or choose_tapes())
+    return Dispatcher(router, Hooks(installed), config, tapes or choose_tapes())
 
 
 def choose_tapes(replay: Any = None, record: Any = None) -> Recorder | Replayer | None:
