@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-import dragoman.core.client  # noqa: F401 (what an inner run of pytest imports first, each of them would import anew)
+import dragoman.core.client
+import dragoman.core.tapes  # noqa: F401 (what an inner run of pytest imports first, each of them would import anew)
 
 pytest_plugins = ["pytester"]
 
