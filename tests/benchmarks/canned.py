@@ -1,6 +1,6 @@
 """What the loopback provider answers: whole HTTP answers, with the headers and all the fields that vendors send.
 
-    write(folder)          one file for each answer, and the `index` that tells which is for whom
+write(folder)          one file for each answer, and the `index` that tells which is for whom
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DELTAS = 200
 PIECES = 20
 _DATE = 1_763_816_400
-_WORDS = (
+_WORDS = (  # noqa: SIM905 (readable)
     "mild days with a light wind from the sea and some high cloud over the river while the evenings stay warm enough "
     "for a walk along the quay and rain is not expected before the end of the week"
 ).split()

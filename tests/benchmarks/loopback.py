@@ -39,7 +39,7 @@ def provider(lengths: Iterable[int] = (), *, compiler: str | None = "gcc") -> It
 
 
 def pin(place: int, process: int = 0) -> None:
-    """Keep a process (0: this one) on one processor, where the system can: the provider on the first, clients on the last."""
+    """Keep a process (0: this one) on one processor, where the system can: 0 is the first, -1 the last."""
     if hasattr(os, "sched_setaffinity"):
         usable = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(process, {usable[place]})

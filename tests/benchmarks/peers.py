@@ -50,9 +50,7 @@ def _litellm(vendor: str, port: int) -> Side:
 
     prefix = {"ollama": "ollama_chat"}.get(vendor, vendor)
     url = address(vendor, port, dragoman=True)
-    return openai_like(
-        litellm.completion, litellm.acompletion, openai_request(f"{prefix}/", api_key=KEY, api_base=url)
-    )
+    return openai_like(litellm.completion, litellm.acompletion, openai_request(f"{prefix}/", api_key=KEY, api_base=url))
 
 
 def _any_llm(vendor: str, port: int) -> Side:
@@ -280,5 +278,3 @@ PEERS: dict[str, Callable[[str, int], Side]] = {
     "pydantic-ai": _pydantic_ai,
     "tensorzero": _tensorzero,
 }
-
-

@@ -6,16 +6,17 @@ A side answers one and the same question in its own way; what it makes of an ans
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import workload
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
     from workload import Chat, Json
 
-#: Distributions whose versions are worth telling, where they are installed.
+#: Nothing that is measured asks whether it is right.
 KEY = "key-of-no-one"
 
 
@@ -91,9 +92,7 @@ def dragoman(vendor: str, port: int, **options: Any) -> Side:
         **options,
     }
     client, async_client = Client(**options), AsyncClient(**options)
-    return openai_like(
-        client.chat.completions.create, async_client.chat.completions.create, openai_request(f"{name}/")
-    )
+    return openai_like(client.chat.completions.create, async_client.chat.completions.create, openai_request(f"{name}/"))
 
 
 def address(vendor: str, port: int, *, dragoman: bool = False) -> str:

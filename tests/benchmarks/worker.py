@@ -1,6 +1,6 @@
 """One side in a process of its own, which does as it is told: `python worker.py SIDE VENDOR PORT`.
 
-Reads a task a line from standard input (JSON), answers each with a line: `{"run": NAME, ...}`. See `TASKS`. Needs the
+Reads a task a line from standard input (JSON), answers each with a line. Needs the
 standard library and the libraries that are measured, and nothing else.
 """
 
@@ -9,33 +9,63 @@ from __future__ import annotations
 import asyncio
 import gc
 import importlib.metadata
-import itertools
 import json
 import logging
 import os
 import sys
 import time
 import warnings
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import canned
 import loopback
 import peers
-import sides
 import workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from sides import Side
 
 #: Whose versions belong to a result, where they are installed.
-_TOLD = (
+_TOLD = (  # noqa: SIM905 (readable)
     "dragoman-core openai anthropic mistralai together ollama httpx httpx2 aiohttp pydantic msgspec "
     "litellm any-llm-sdk aisuite pydantic-ai-slim langchain-openai langchain-anthropic tensorzero"
 ).split()
 _PARALLEL = 64
+
+Result = dict[str, Any]
+
+
+class Meter:
+    """Says when to stop, and what a call took in microseconds: CPU of the whole process, and the best wall time."""
+
+    def __init__(self, seconds: float, least: int) -> None:
+        self._seconds, self._least = seconds, least
+        self._count = -1
+        self._best = float("inf")
+        gc.collect()
+
+    def goes_on(self) -> bool:
+        """Whether to call once more; asked before each call."""
+        now = time.perf_counter()
+        if self._count < 0:
+            self._count, self._began, self._cpu = 0, now, time.process_time()
+        else:
+            self._count += 1
+            self._best = min(self._best, now - self._before)
+        self._before = now
+        return self._count < self._least or now - self._began < self._seconds
+
+    def result(self, callers: int = 1) -> Result:
+        """Return what was measured; of several callers at once, the wall time is the mean."""
+        cpu, wall = time.process_time() - self._cpu, self._before - self._began
+        # Each of the callers but the first was counted when it asked for the first time.
+        count = self._count - (callers - 1)
+        best = self._best if callers == 1 else wall / count
+        return {"calls": count, "cpu": round(cpu / count * 1e6, 1), "best": round(best * 1e6, 1)}
 
 
 class Worker:
@@ -44,7 +74,7 @@ class Worker:
     def __init__(self, name: str, vendor: str, port: int) -> None:
         self.vendor = vendor
         self.side: Side = peers.make(name, vendor, port)
-        self._runner = asyncio.Runner()
+        self.runner = asyncio.Runner()
         self._requests: dict[str, Any] = {}
 
     def request(self, scenario: str) -> Any:
@@ -54,125 +84,102 @@ class Worker:
             self._requests[scenario] = made
         return self._requests[scenario]
 
-    def once(self, scenario: str, mode: str) -> Callable[[], None]:
+    def once(self, scenario: str) -> Callable[[], object]:
         """Return a function that makes one call and throws the answer away."""
-        side, request, streamed = self.side, self.request(scenario), workload.SCENARIOS[scenario][1]
-        if mode == "sync":
-            return (lambda: _drain(side.stream(request))) if streamed else (lambda: side.call(request))
-        run = self._runner.run
+        side, request = self.side, self.request(scenario)
+        if workload.SCENARIOS[scenario][1]:
+            return lambda: deque(side.stream(request), maxlen=0)
+        return lambda: side.call(request)
 
-        async def whole() -> None:
-            assert side.async_call is not None
-            await side.async_call(request)
+    def async_once(self, scenario: str) -> Callable[[], Awaitable[object]]:
+        """Return `once` for the asynchronous side."""
+        side, request = self.side, self.request(scenario)
+        assert side.async_stream is not None
+        assert side.async_call is not None
+        call, stream = side.async_call, side.async_stream
 
         async def piecewise() -> None:
-            assert side.async_stream is not None
-            async for _ in await side.async_stream(request):
+            async for _ in await stream(request):
                 pass
 
-        return lambda: run(piecewise() if streamed else whole())
+        return piecewise if workload.SCENARIOS[scenario][1] else lambda: call(request)
 
     def check(self, scenario: str, mode: str) -> None:
         """Make one call, and see that the whole answer arrived."""
+        judge(scenario, self._said(scenario) if mode == "sync" else self.runner.run(self._async_said(scenario)))
+
+    def _said(self, scenario: str) -> str:
         side, request = self.side, self.request(scenario)
-        told = "".join(canned.TEXT)
-        if not workload.SCENARIOS[scenario][1]:
-            assert side.async_call is not None or mode == "sync"
-            answer = side.call(request) if mode == "sync" else self._runner.run(_awaited(side.async_call(request)))  # type: ignore[misc]  # checked above
-            text, arguments = side.read(answer)
-            if scenario == "tool":
-                assert json.loads(arguments) == canned.ARGUMENTS, f"other arguments: {arguments!r}"
-            else:
-                assert text == told, f"another text: {text!r}"
-            return
-        said = "".join(map(side.piece, side.stream(request) if mode == "sync" else self._runner.run(self._collect(request))))
-        if scenario == "toolstream":
-            assert json.loads(said[said.index("{") :]) == canned.ARGUMENTS, f"other arguments: {said!r}"
+        if workload.SCENARIOS[scenario][1]:
+            return "".join(map(side.piece, side.stream(request)))
+        return "".join(side.read(side.call(request)))
+
+    async def _async_said(self, scenario: str) -> str:
+        side, request = self.side, self.request(scenario)
+        assert side.async_stream is not None
+        assert side.async_call is not None
+        if workload.SCENARIOS[scenario][1]:
+            return "".join([side.piece(piece) async for piece in await side.async_stream(request)])
+        return "".join(side.read(await side.async_call(request)))
+
+    def calls(self, scenario: str, mode: str, seconds: float, least: int) -> Result:
+        """Call again and again for so many seconds, at least so many times."""
+        meter = Meter(seconds, least)
+        if mode == "sync":
+            once = self.once(scenario)
+            while meter.goes_on():
+                once()
         else:
-            assert said == told, f"another text: {said!r}"
+            self.runner.run(_repeat(meter, self.async_once(scenario)))
+        return meter.result()
 
-    async def _collect(self, request: Any) -> list[Any]:
-        assert self.side.async_stream is not None
-        return [piece async for piece in await self.side.async_stream(request)]
-
-    def calls(self, scenario: str, mode: str, seconds: float, least: int) -> dict[str, Any]:
-        """Call again and again for so many seconds; CPU of the whole process, in microseconds per call, and the best wall."""
-        once = self.once(scenario, mode)
-        best, count = float("inf"), 0
-        gc.collect()
-        began, cpu = time.perf_counter(), time.process_time()
-        before = began
-        while count < least or before - began < seconds:
-            once()
-            count, after = count + 1, time.perf_counter()
-            best, before = min(best, after - before), after
-        spent = time.process_time() - cpu
-        return {"calls": count, "cpu": round(spent / count * 1e6, 1), "best": round(best * 1e6, 1)}
-
-    def parallel(self, mode: str, seconds: float) -> dict[str, Any]:
-        """64 callers at once, of the text scenario: CPU per call, and answers per second."""
-        request, side = self.request("text"), self.side
-        end, done = 0.0, itertools.count()
+    def parallel(self, mode: str, seconds: float) -> Result:
+        """64 callers at once, of the text scenario."""
+        meter = Meter(seconds, _PARALLEL)
+        if mode == "async":
+            self.runner.run(_all_at_once(meter, self.async_once("text")))
+            return meter.result(_PARALLEL)
+        once = self.once("text")
 
         def caller() -> None:
-            while time.perf_counter() < end:
-                side.call(request)
-                next(done)
-
-        async def async_callers() -> None:
-            async def one() -> None:
-                while time.perf_counter() < end:
-                    assert side.async_call is not None
-                    await side.async_call(request)
-                    next(done)
-
-            await asyncio.gather(*(one() for _ in range(_PARALLEL)))
-
-        def go(pool: ThreadPoolExecutor, lasting: float) -> tuple[float, float]:
-            nonlocal end
-            began, cpu = time.perf_counter(), time.process_time()
-            end = began + lasting
-            if mode == "sync":
-                for waiting in [pool.submit(caller) for _ in range(_PARALLEL)]:
-                    waiting.result()
-            else:
-                self._runner.run(async_callers())
-            return time.process_time() - cpu, time.perf_counter() - began
+            while meter.goes_on():
+                once()
 
         with ThreadPoolExecutor(_PARALLEL) as pool:
-            go(pool, seconds / 2)
-            done = itertools.count()
-            cpu, wall = go(pool, seconds)
-        count = next(done)
-        return {"calls": count, "cpu": round(cpu / count * 1e6, 1), "best": round(wall / count * 1e6, 1)}
+            for waiting in [pool.submit(caller) for _ in range(_PARALLEL)]:
+                waiting.result()
+        return meter.result(_PARALLEL)
 
-    def do(self, task: dict[str, Any]) -> dict[str, Any]:
-        """Do one task."""
+    def do(self, task: dict[str, Any]) -> Result:
+        """Do one task: make a few calls before anything is measured, or measure."""
         scenario, mode = task["scenario"], task["mode"]
         if why := self.side.lacks.get(scenario):
             return {"lacks": why}
         if mode == "async" and self.side.async_call is None:
             return {"lacks": "no asynchronous calls"}
-        if task["run"] == "check":
-            if scenario == "parallel":
-                return {}
-            self.check(scenario, mode)
-            once = self.once(scenario, mode)
-            for _ in range(task["times"]):
-                once()
-            return {}
+        seconds = task["seconds"]
+        if task["run"] == "prepare":
+            self.check("text" if scenario == "parallel" else scenario, mode)
         if scenario == "parallel":
-            return self.parallel(mode, task["seconds"])
-        return self.calls(scenario, mode, task["seconds"], task["least"])
+            return self.parallel(mode, seconds)
+        return self.calls(scenario, mode, seconds, task["least"])
 
 
-async def _awaited(waiting: Any) -> Any:
-    return await waiting
+def judge(scenario: str, said: str) -> None:
+    """Raise `AssertionError` unless all that the provider said is in `said`."""
+    if scenario in {"tool", "toolstream"}:
+        assert json.loads(said[said.index("{") :]) == canned.ARGUMENTS, f"other arguments: {said!r}"
+    else:
+        assert said == "".join(canned.TEXT), f"another text: {said!r}"
 
 
-def _drain(pieces: Any) -> None:
-    for _ in pieces:
-        pass
+async def _repeat(meter: Meter, once: Callable[[], Awaitable[object]]) -> None:
+    while meter.goes_on():
+        await once()
+
+
+async def _all_at_once(meter: Meter, once: Callable[[], Awaitable[object]]) -> None:
+    await asyncio.gather(*(_repeat(meter, once) for _ in range(_PARALLEL)))
 
 
 def versions() -> dict[str, str]:

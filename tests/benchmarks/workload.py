@@ -91,7 +91,7 @@ def tool(number: int = 0, *, options: int = 0) -> Json:
 
 
 def history(length: int) -> list[Json]:
-    """Return `length` messages (5 or more is no multiple of a turn: texts fill up), a fifth of the turns with a tool."""
+    """Return `length` messages; in a fifth of the turns a tool is called."""
     messages: list[Json] = [{"role": "system", "content": f"{_SYSTEM} {_PARAGRAPH}"}]
     turn = 0
     while len(messages) < length - 1:
