@@ -154,15 +154,6 @@ def test_growth_that_is_more_than_linear_is_told() -> None:
     assert "**1.30**" in next(growing.tables({"curves": curves}))[1]
 
 
-def test_the_stored_growth_is_linear_at_most() -> None:
-    import growing
-    import page
-
-    stored = page.load("growth")
-    assert stored is not None
-    assert growing.steep(stored) == []
-
-
 def test_counts_are_compared_by_the_yardstick() -> None:
     import instructions
 

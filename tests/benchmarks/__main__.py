@@ -18,6 +18,7 @@ from typing import Any
 
 import campaign
 import environments
+import growing
 import loopback
 import page
 import peers
@@ -127,6 +128,8 @@ def main() -> None:
 
         result = growth.measure(say, quick=options.quick)
         name = "growth"
+        for line in growing.steep(result):
+            say(f"grows faster than linearly: {line}")
     else:
         result = measure(options)
         name = "calls"

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 #: An exponent above this is more than linear growth and noise.
 TOO_STEEP = 1.15
+#: How a vendor's own SDK is named, which is shown for comparison and is not ours to mend.
+PLAIN = "'s plain SDK"
 #: How many of the largest sizes the exponent is fitted on.
 _UPPER = 3
 
@@ -21,16 +23,16 @@ def exponent(sizes: list[float], costs: list[float]) -> float:
     points = [(math.log(size), math.log(cost)) for size, cost in zip(sizes, costs, strict=False)][-_UPPER:]
     middle = [sum(values) / len(points) for values in zip(*points, strict=True)]
     above = sum((x - middle[0]) * (y - middle[1]) for x, y in points)
-    return above / sum((x - middle[0]) ** 2 for x, _ in points)
+    return float(above / sum((x - middle[0]) ** 2 for x, _ in points))
 
 
 def steep(run: dict[str, Any]) -> list[str]:
-    """Return what grows faster than linearly."""
+    """Return what of ours grows faster than linearly."""
     return [
         f"{title}, {name}: {found:.2f}"
         for title, curve in run["curves"].items()
         for name, costs in curve["series"].items()
-        if (found := exponent(curve["sizes"], costs)) > TOO_STEEP
+        if not name.endswith(PLAIN) and (found := exponent(curve["sizes"], costs)) > TOO_STEEP
     ]
 
 

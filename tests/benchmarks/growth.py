@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import campaign
+import growing
 import loopback
 import sides
 import workload
@@ -69,6 +70,7 @@ for _ in range(60):
     began = time.process_time()
     made.call(asked)
     calls.append(time.process_time() - began)
+assert len(plugins().hooks.before_call.get_hookimpls()) >= {count}
 print(min(found) * 1e6, min(calls) * 1e6)
 """
 
@@ -123,8 +125,14 @@ class Growth:
 
     def of_streams(self, vendor: str, count: int) -> float:
         """Return the cost of so many streams at once, each read to its end."""
-        side = self.sides[vendor]
-        asked = side.request(workload.chat("text"), f"stream-{_PIECES}")
+        return self._at_once(self.sides[vendor], count)
+
+    def of_plain_streams(self, vendor: str, count: int) -> float:
+        """Return the cost of the same with the vendor's own SDK."""
+        return self._at_once(sides.sdk(vendor, self.port), count, timeout=600)
+
+    def _at_once(self, side: Side, count: int, **options: Any) -> float:
+        asked = {**side.request(workload.chat("text"), f"stream-{_PIECES}"), **options}
         assert side.async_stream is not None
         open_one: Callable[[Any], Awaitable[Any]] = side.async_stream
 
@@ -136,6 +144,14 @@ class Growth:
             await asyncio.gather(*(one() for _ in range(count)))
 
         return cheapest(lambda: self.runner.run(at_once()), self.seconds, 2)
+
+    def streams(self, sizes: list[int]) -> dict[str, Any]:
+        """Return the costs of streams at once, and those of some plain SDKs, whose pools ours are."""
+        curve = self.curve("streams at once", sizes, self.of_streams)
+        for vendor in ("anthropic", "together"):
+            costs = [self.of_plain_streams(vendor, size) for size in sizes]
+            curve["series"][f"{vendor}{growing.PLAIN}"] = costs
+        return curve
 
     def with_plugins(self, count: int) -> tuple[float, float]:
         """Return the costs of finding and loading so many plugins, and of a call through all their hooks."""
@@ -193,7 +209,7 @@ def measure(say: Callable[[str], None], *, quick: bool) -> dict[str, Any]:
                 lambda vendor, size: at.of_request(vendor, workload.Chat(workload.history(2), tools[size])),
             ),
             "pieces in the stream": at.curve("stream", streams, at.of_stream),
-            "streams at once": at.curve("streams at once", _STREAMS[:-2] if quick else _STREAMS, at.of_streams),
+            "streams at once": at.streams(_STREAMS[:-2] if quick else _STREAMS),
             "plugins installed": at.of_plugins(),
         }
     return {
