@@ -77,7 +77,7 @@ def test_both_providers_give_the_same_answers(compiler: str | None) -> None:
             ask(port, "/v1/messages", model="a-model-of-no-one")
 
 
-@pytest.mark.parametrize("vendor", ["anthropic", "openai", "mistral", "together"])
+@pytest.mark.parametrize("vendor", ["anthropic", "openai", "mistral", "together", "ollama"])
 def test_the_whole_answer_arrives_in_every_scenario(vendor: str, port: int) -> None:
     import campaign
     import environments
@@ -85,13 +85,15 @@ def test_the_whole_answer_arrives_in_every_scenario(vendor: str, port: int) -> N
     import workload
 
     scenarios = [*workload.SCENARIOS, "parallel"]
-    plan = campaign.Plan([vendor], scenarios, ["sdk", "dragoman"], list(campaign.MODES), rounds=1, blocks=1, seconds=0)
+    # One of the SDKs shows that they are called rightly; a run of the benchmarks tells of the others.
+    sides = ["sdk", "dragoman"] if vendor == "anthropic" else ["dragoman"]
+    plan = campaign.Plan([vendor], scenarios, sides, list(campaign.MODES), rounds=1, blocks=1, seconds=0)
     run = campaign.Campaign(plan, environments.Environments(None), port, lambda text: None)
     run.run()
     assert run.notes == {}
-    assert len(run.rows) == 2 * 2 * len(scenarios)
+    assert len(run.rows) == len(sides) * 2 * len(scenarios)
     assert all(calls >= 3 and cpu > 0 for [[cpu, _, calls]] in run.rows.values())
-    assert worker.versions()["openai"] == run.versions[f"sdk-{vendor}"]["openai"]
+    assert worker.versions()["openai"] == run.versions[f"dragoman-{vendor}"]["openai"]
 
 
 def test_a_side_that_does_not_work_is_told_and_harms_nobody(port: int) -> None:

@@ -113,7 +113,10 @@ def _pydantic_ai(vendor: str, port: int) -> Side:
 
     def request(chat: Chat, model: str) -> tuple[tuple[Any, Any], Json]:
         functions = [one["function"] for one in chat.tools]
-        tools = [ToolDefinition(f["name"], f["parameters"], f["description"]) for f in functions]
+        tools = [
+            ToolDefinition(name=one["name"], parameters_json_schema=one["parameters"], description=one["description"])
+            for one in functions
+        ]
         options = {
             "model_settings": {"max_tokens": 1024},
             "model_request_parameters": ModelRequestParameters(function_tools=tools),

@@ -75,25 +75,25 @@ class Worker:
         self.vendor = vendor
         self.side: Side = peers.make(name, vendor, port)
         self.runner = asyncio.Runner()
-        self._requests: dict[str, Any] = {}
+        self._requests: dict[tuple[str, str], Any] = {}
 
-    def request(self, scenario: str) -> Any:
-        """Return a scenario's arguments, made once."""
-        if scenario not in self._requests:
+    def request(self, scenario: str, mode: str) -> Any:
+        """Return a scenario's arguments, made once for each mode: some hold clients, which no two event loops share."""
+        if (scenario, mode) not in self._requests:
             made = self.side.request(workload.chat(scenario), workload.model(self.vendor, scenario))
-            self._requests[scenario] = made
-        return self._requests[scenario]
+            self._requests[scenario, mode] = made
+        return self._requests[scenario, mode]
 
     def once(self, scenario: str) -> Callable[[], object]:
         """Return a function that makes one call and throws the answer away."""
-        side, request = self.side, self.request(scenario)
+        side, request = self.side, self.request(scenario, "sync")
         if workload.SCENARIOS[scenario][1]:
             return lambda: deque(side.stream(request), maxlen=0)
         return lambda: side.call(request)
 
     def async_once(self, scenario: str) -> Callable[[], Awaitable[object]]:
         """Return `once` for the asynchronous side."""
-        side, request = self.side, self.request(scenario)
+        side, request = self.side, self.request(scenario, "async")
         assert side.async_stream is not None
         assert side.async_call is not None
         call, stream = side.async_call, side.async_stream
@@ -109,13 +109,13 @@ class Worker:
         judge(scenario, self._said(scenario) if mode == "sync" else self.runner.run(self._async_said(scenario)))
 
     def _said(self, scenario: str) -> str:
-        side, request = self.side, self.request(scenario)
+        side, request = self.side, self.request(scenario, "sync")
         if workload.SCENARIOS[scenario][1]:
             return "".join(map(side.piece, side.stream(request)))
         return "".join(side.read(side.call(request)))
 
     async def _async_said(self, scenario: str) -> str:
-        side, request = self.side, self.request(scenario)
+        side, request = self.side, self.request(scenario, "async")
         assert side.async_stream is not None
         assert side.async_call is not None
         if workload.SCENARIOS[scenario][1]:
