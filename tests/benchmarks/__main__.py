@@ -93,11 +93,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         result["versions"] = run.versions
         result["notes"] = run.notes
         result["calls"] = [[*key, found] for key, found in run.rows.items()]
+        # This compiles what is installed, too, as pip does: before anything is started anew.
+        footprint = startup.footprints(homes, who, options.providers)
+        if "footprint" in options.parts:
+            result["footprint"] = footprint
         if "startup" in options.parts:
             programs = startup.programs(homes, who, options.providers, port)
             result["startup"] = startup.measure(programs, 2 if options.quick else 2 * rounds + 1, say)
-        if "footprint" in options.parts:
-            result["footprint"] = startup.footprints(homes, who, options.providers)
         if "memory" in options.parts:
             result["memory"] = memory(options, homes, port)
     return result

@@ -122,9 +122,9 @@ def main(name: str, vendor: str, port: str, *counts: str) -> None:
     times, left, opened = map(int, counts)
     side = peers.make(name, vendor, int(port))
     asked = requests(side, vendor)
-    result: dict[str, Any] = {"calls": traced(calls(side, asked), 200, times)}
+    result: dict[str, Any] = {"calls": traced(calls(side, asked), min(200, times), times)}
     before = open_files()
-    result["abandoned"] = traced(abandoned(side, asked), 20, left)
+    result["abandoned"] = traced(abandoned(side, asked), min(20, left), left)
     gc.collect()
     result["connections"] = open_files() - before
     # Traced processes are larger; the resident size is of one that was not.
