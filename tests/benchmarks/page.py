@@ -110,9 +110,10 @@ def _calls(run: Run) -> Iterator[str]:
             f"- {name}: " + ", ".join(f"{key} {value}" for key, value in found.items())
             for name, found in sorted(versions.items())
         )
-    if notes := run.get("notes"):
+    notes = [f"- {where}: {why}" for where, why in sorted(run.get("notes", {}).items())]
+    if notes:
         yield "## What was not measured"
-        yield "\n".join(f"- {where}: {why}" for where, why in sorted(notes.items()) if "dragoman direct" not in where)
+        yield "\n".join(notes)
 
 
 def _growth(run: Run) -> Iterator[str]:

@@ -101,7 +101,7 @@ def startup_table(run: Run) -> str:
     found = run["startup"]
 
     def over(label: str, base: str) -> list[float]:
-        return [one[1] - other[1] for one, other in zip(found[label], found[base], strict=False)]
+        return [one[0] - other[0] for one, other in zip(found[label], found[base], strict=False)]
 
     def line(label: str, base: str, limit: budget.Limit) -> list[str]:
         values = over(label, base)
@@ -111,7 +111,7 @@ def startup_table(run: Run) -> str:
             label,
             base,
             shown,
-            f"{median(one[1] for one in found[label]):.0f}",
+            f"{median(one[0] for one in found[label]):.0f}",
             *_limits(limit),
             mark and f"**{mark}**" if mark == "miss" else mark,
         ]
@@ -126,7 +126,7 @@ def startup_table(run: Run) -> str:
                 if base in found:
                     yield line(label, base, budget.FIRST_CALL)
 
-    return table(["", "over", "ms over it", "ms in all", "must", "aim", ""], lines())
+    return table(["", "over", "ms of CPU over it", "in all", "must", "aim", ""], lines())
 
 
 def footprint_table(run: Run) -> str:
@@ -152,22 +152,22 @@ def memory_table(run: Run) -> str:
     def lines() -> Iterator[list[str]]:
         for label, found in run["memory"].items():
             if "failed" in found:
-                yield [label, found["failed"], "", "", "", ""]
+                yield [label, found["failed"], *[""] * 5]
                 continue
-            stays = [found[what]["second"] / max(1, found[what]["times"] // 2) for what in ("calls", "abandoned")]
+            stays = [found[what]["second"] / 1024 for what in ("calls", "abandoned")]
             kib = found.get("held", {}).get("kib")
             marks = [budget.STAYS.mark(value) for value in stays]
             marks += [budget.OPEN_STREAM.mark(kib)] if kib is not None else []
             times = f"{found['calls']['times']:,} / {found['abandoned']['times']:,}"
             worst = "" if label.endswith("sdk") else "miss" if "miss" in marks else "must"
-            shown = [f"{value:+.2f}" for value in stays]
+            shown = [f"{value:+.1f}" for value in stays]
             yield [label, times, *shown, str(found["connections"]), f"{kib:.1f}" if kib is not None else "-", worst]
 
     head = [
         "",
         "calls / abandoned streams",
-        "bytes per call",
-        "per abandoned stream",
+        "KiB stay: calls",
+        "KiB stay: streams",
         "connections left",
         "KiB per open stream",
         "",
