@@ -409,6 +409,62 @@ def packaging(session: nox.Session) -> None:
     session.run("python", *pytest(*(session.posargs or ["tests/packaging"])), env=env)
 
 
+BENCHMARKS = ROOT / "tests" / "benchmarks"
+#: The plugins that are measured beside their vendors' SDKs.
+MEASURED = ("anthropic", "mistralai", "ollama", "openai", "together")
+
+
+@nox.session(python=False, requires=["build"])
+def bench(session: nox.Session) -> None:
+    """Measure calls beside the vendors' SDKs: nox -s bench -- [--peers] [--quick] [--only text,stream]."""
+    for name, holds in load_toml(BENCHMARKS / "environments.toml").items():
+        needs, wheels, peer = holds.get("needs", []), holds.get("wheels", []), holds.get("peer", False)
+        if peer and "--peers" not in session.posargs:
+            continue
+        # Ours hold what was built just now. The others are kept: peers as new as on the day they were fetched.
+        wanted = [*([] if peer else ["-c", str(PINS)]), *needs, *(built(*wheels) if wheels else [])]
+        folder = session.cache_dir.resolve() / f"bench-{name}"
+        try:
+            if wheels:
+                Environment(session, folder).pip("install", *wanted)
+            else:
+                once(
+                    session,
+                    folder.name,
+                    lambda folder, wanted=wanted: Environment(session, folder).pip("install", *wanted),
+                )
+        except CommandFailed:
+            if not peer:
+                raise
+            shutil.rmtree(folder, ignore_errors=True)
+            session.warn(f"{name} cannot be installed, and is left out")
+    homes = ("--environments", str(session.cache_dir.resolve()))
+    session.run(sys.executable, str(BENCHMARKS), *homes, *session.posargs, env=CLEAN, external=True)
+
+
+@nox.session(requires=["build"])
+def growth(session: nox.Session) -> None:
+    """Measure how the cost of a call grows with what may become large: nox -s growth -- [--quick]."""
+    install(session, wheels=built("core", *MEASURED))
+    session.run("python", str(BENCHMARKS), "--growth", *session.posargs, env=CLEAN)
+
+
+@nox.session(requires=["build"])
+def instructions(session: nox.Session) -> None:
+    """Count instructions of the translators, against those that were stored: nox -s instructions -- [--accept]."""
+    if missing := [name for name in ("valgrind", "gcc") if not shutil.which(name)]:
+        session.skip(f"{' and '.join(missing)} not found: instructions cannot be counted here")
+    offered = [name for name in PLUGINS if "dragoman.providers" in entry_points(name)]
+    install(session, wheels=built("core", *offered))
+    session.run("python", str(BENCHMARKS / "instructions.py"), *session.posargs, env=CLEAN)
+
+
+def entry_points(plugin: str) -> dict[str, dict[str, str]]:
+    """Return what a plugin offers, by group."""
+    found: dict[str, dict[str, str]] = load_toml(FOLDERS[plugin] / "pyproject.toml")["project"].get("entry-points", {})
+    return found
+
+
 def faults(wheel: Path, module: str) -> list[str]:
     """Return what is in a wheel and should not be, and what is not and should."""
     names = zipfile.ZipFile(wheel).namelist()
