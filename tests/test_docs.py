@@ -4,7 +4,7 @@
 - `console`: each line after `$ ` runs in a shell; the lines below it are its output, `...` standing for any text.
   Without such lines only the exit code counts: 0, or what `exit=3` in the fence says.
 - `bash` and `sh` are parsed; so are `json` and `toml`.
-- `title="name"` writes the block to a file of that name, beside which the file's other blocks run.
+- `title="name"` writes the block to a file of that name, beside which the page's blocks run; all files come first.
 - `no-run reason="…"`: parsed, but not run, and the reader of the source knows why.
 """
 
@@ -84,14 +84,21 @@ class Page:
         self.module = types.ModuleType("__main__")
         self.started: set[int] = set()
 
+    def write_files(self, path: Path) -> None:
+        """Write the blocks that are files, all of them: one may import what stands further down."""
+        for block in BLOCKS:
+            if block.path == path and (title := block.option("title")):
+                (self.folder / title).parent.mkdir(parents=True, exist_ok=True)
+                (self.folder / title).write_text(block.code, "utf-8")
+
     def run(self, block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
         """Run a block, and before it those above it that were not chosen, but that it may build on."""
         monkeypatch.setitem(sys.modules, "__main__", self.module)
+        if not self.started:
+            self.write_files(block.path)
         for other in BLOCKS:
             if other.path == block.path and other.line <= block.line and other.line not in self.started:
                 self.started.add(other.line)
-                if title := other.option("title"):
-                    (self.folder / title).write_text(other.code, "utf-8")
                 if other.runs and other.lang == "python":
                     # Empty lines above it: a traceback then names the line of the page.
                     code = compile("\n" * other.line + other.code, str(other.path), "exec")
@@ -163,6 +170,20 @@ def test_block(block: Block, page: Page, monkeypatch: pytest.MonkeyPatch) -> Non
         tomllib.loads(block.code)
     else:
         assert block.lang in PLAIN, f"a fence of language {block.lang!r}: is it misspelt? Plain text is `text`"
+
+
+@pytest.mark.parametrize(("page", "most"), [("plugin.md", 10), ("own-wire.md", 200)])
+def test_a_tutorials_plugin_is_small_and_proved(page: str, most: int) -> None:
+    written = [block for block in BLOCKS if block.path == ROOT / "docs" / "tutorial" / page]
+    files = {block.option("title"): block.code for block in written if block.lang == "python" and block.option("title")}
+    tests = {name for name in files if name.startswith("test_")}
+    lines = [line for name in files.keys() - tests for line in files[name].splitlines() if line.strip()]
+    assert 0 < len(lines) <= most
+    assert any("ProviderSuite" in files[name] for name in tests)
+    ran = [block.code for block in written if block.lang == "console" and block.runs]
+    assert all(
+        any(re.search(rf"pytest\b.* {name}\n(?s:.*) passed(, \d+ skipped)? in", code) for code in ran) for name in tests
+    )
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))

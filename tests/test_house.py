@@ -30,7 +30,9 @@ def name_of(path: Path) -> str:
 
 PLUGINS = sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))
 FOLDERS = [ROOT / "core", *PLUGINS]
-MODULES = sorted(path for folder in FOLDERS for path in folder.glob("src/**/*.py"))
+#: What `dragoman new` copies is a project of its own, outside the namespace.
+COPIED = ROOT / "plugins/template/src/dragoman/template/project"
+MODULES = sorted(path for folder in FOLDERS for path in folder.glob("src/**/*.py") if not path.is_relative_to(COPIED))
 IN_CORE = ROOT / "core/src/dragoman/core"
 #: Every file of core with the module that it belongs to; the files of `cli/` are all `cli`.
 CORE = {
@@ -52,6 +54,7 @@ LAYERS = (
     {
         "assembly",
         "attempt",
+        "capabilities",
         "carry",
         "chunks",
         "codec",
@@ -59,6 +62,8 @@ LAYERS = (
         "framing",
         "hookspecs",
         "policy",
+        "readable",
+        "secrecy",
         "toolcalls",
         "usage",
     },
@@ -73,9 +78,11 @@ LAYERS = (
     {"arguments", "functions", "inflating", "outgoing", "proxies", "retries", "senders", "stdlibhttp"},
     {"codesenders", "connections", "credentials", "entries", "httpxclients", "sessions"},
     {"direct", "modelclients"},
-    {"fallback"},
+    {"fallback", "kinds"},
+    {"tapes"},
     {"dispatch"},
     {"driver"},
+    {"service"},
     {"transport"},
     {"answers", "counting", "doors"},
     {"mixin"},
@@ -85,6 +92,7 @@ LAYERS = (
 #: These start with the command line; `errors` brings in the openai package, so they import it where they raise.
 LIGHT = {
     "provider",
+    "capabilities",
     "carry",
     "chunks",
     "codec",
@@ -98,8 +106,10 @@ LIGHT = {
     "policy",
     "plugins",
     "hooks",
+    "readable",
     "registration",
     "routing",
+    "secrecy",
     "toolcalls",
     "toolchoice",
     "usage",

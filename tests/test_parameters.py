@@ -59,3 +59,12 @@ def test_the_page_of_rules_is_true() -> None:
     text, open_rules = index.page()
     assert index.PAGE.read_text(encoding="utf-8") == text, "run: python tests/translation_index.py --write"
     assert open_rules == []
+
+
+reference = load("reference")
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_the_page_of_the_reference_is_true(name: str) -> None:
+    text = (reference.FOLDER / name).read_text(encoding="utf-8")
+    assert text == reference.PAGES[name](), "run: python tests/reference.py --write"

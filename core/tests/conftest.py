@@ -285,7 +285,7 @@ class Road:
         if self.kind != "door":
             kind = AsyncClient if self.asynchronous else Client
             return self.use(kind(default_provider=provider.name, providers=providers, **options))
-        names = {"aliases", "on_unsupported", "max_retries"} & options.keys()
+        names = {"aliases", "on_unsupported", "max_retries", "record", "replay"} & options.keys()
         own = {name: options.pop(name) for name in names}
         door = (async_http_client if self.asynchronous else http_client)(
             default_provider=provider.name, providers=providers, **own
@@ -391,7 +391,7 @@ class ChunkDiary(Diary):
 def _quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No key, address or policy of whoever runs the tests."""
     for name in [*os.environ]:
-        if name.startswith(("OPENAI_", "DRAGOMAN_OFFLINE")):
+        if name.startswith(("OPENAI_", "DRAGOMAN_OFFLINE", "DRAGOMAN_RECORD", "DRAGOMAN_REPLAY")):
             monkeypatch.delenv(name)
     forget_warnings()
 

@@ -177,7 +177,7 @@ class Wrapping:
 
 def test_after_call_without_arguments_and_wrapped() -> None:
     registered = Plugins(path=[])
-    hooks = Hooks(registered.hooks)
+    hooks = Hooks(registered)
     assert not hooks.sees_answers
     short, wrapping = Short(), Wrapping()
     registered.register_hooks(short)
@@ -190,9 +190,45 @@ def test_after_call_without_arguments_and_wrapped() -> None:
 
 
 def test_a_failure_without_a_way() -> None:
-    from dragoman.core.hooks import _blame
+    blame = Hooks(Plugins(path=[]))._blame
+    assert blame("before_call", ValueError("x")) == "before_call of a plugin failed: ValueError: x"
 
-    assert _blame("before_call", ValueError("x")) == "before_call of a plugin failed: ValueError: x"
+
+def test_a_failing_hook_of_a_plugin_names_its_distribution_and_how_to_go_on_without(install: Any) -> None:
+    code = """
+        from dragoman.core import hookimpl
+
+        @hookimpl
+        def before_call(call):
+            1 / 0
+
+        class Late:
+            @hookimpl
+            def after_call(self):
+                1 / 0
+
+        late = Late()
+    """
+    found = install("bad-hooks", "dragoman:bad=bad_hooks", "dragoman:late=bad_hooks:late", code=code, version="0.2")
+    hooks, call = Hooks(found), Call("p", "m", {})
+    ending = r"of bad-hooks 0\.2 \(bad_hooks\) failed: ZeroDivisionError: .*; to go on without it: DRAGOMAN_PLUGINS=no:"
+    with pytest.raises(DragomanError, match=rf"^before_call {ending}bad$"):
+        hooks.before_call(call)
+    with pytest.warns(DragomanWarning, match=rf"^after_call {ending}late$"):
+        hooks.after_call(call)
+
+
+def test_a_failure_is_told_once_where_logging_is_not_configured(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing:
+        @hookimpl
+        def after_call(self) -> None:
+            1 / 0  # noqa: B018 (it raises)
+
+    registered = Plugins(path=[])
+    registered.register_hooks(Failing())
+    with caplog.at_level("INFO", "dragoman"), pytest.warns(DragomanWarning, match="after_call of .* failed") as caught:
+        Hooks(registered).after_call(Call("p", "m", {}))
+    assert (len(caught), caplog.text) == (1, "")
 
 
 def test_hooks_of_a_provider(server: Any, colour: Any) -> None:
@@ -211,7 +247,7 @@ def test_hooks_of_a_provider(server: Any, colour: Any) -> None:
 
 
 def test_nobody_listens() -> None:
-    hooks = Hooks(Plugins(path=[]).hooks)
+    hooks = Hooks(Plugins(path=[]))
     call = Call("p", "m", {})
     hooks.on_chunk(call, {})
     hooks.before_call(call)

@@ -163,6 +163,17 @@ def test_a_plugin_adds_a_command(with_plugins: Callable[..., Plugins], start: St
     assert finish(start("greet")) == (0, "good day\n", "")
 
 
+def test_a_command_of_an_absent_plugin_says_which(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRAGOMAN_PLUGINS", "")
+    code, out, err = finish(start("new", "acme"))
+    assert (code, out) == (2, "")
+    assert "pip install dragoman-template, and see that DRAGOMAN_PLUGINS does not leave it out" in err
+    code, out, err = finish(start("nwe", "acme"))
+    assert (code, out) == (2, "")
+    assert "No such command 'nwe'" in err
+    assert "dragoman-template" not in err
+
+
 def test_a_broken_plugin_hurts_only_itself(with_plugins: Callable[..., Plugins], start: Start) -> None:
     failing = "from dragoman.core import hookimpl\n@hookimpl\ndef register_commands(commands):\n    1 / 0\n"
     thief = GREETER.replace("commands.add_command(greet)", "commands.add_command(greet, 'chat')")
@@ -175,7 +186,8 @@ def test_a_broken_plugin_hurts_only_itself(with_plugins: Callable[..., Plugins],
     warnings = sorted(err.splitlines())
     assert len(warnings) == 3
     assert all(line.startswith("dragoman: warning: ") for line in warnings)
-    assert "ZeroDivisionError" in err
+    assert "the commands of dragoman-failing 1.0 are left out: ZeroDivisionError: " in err
+    assert "remove it (pip uninstall dragoman-failing)" in err
     assert "there already is a command 'chat'" in err
     assert "dragoman-absent" in err
     assert "Talk to a model" in finish(start("chat", "--help"))[1]

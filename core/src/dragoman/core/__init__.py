@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dragoman.core.capabilities import FEATURES, Capabilities, Capability, capabilities_of, capability_file
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         InvalidRequest,
         MissingKey,
         PluginError,
+        TapeError,
         UnknownProvider,
         UnsupportedParameter,
     )
@@ -47,11 +49,14 @@ if TYPE_CHECKING:
         VendorError,
         Wire,
     )
+    from dragoman.core.readable import diff_json, lay_out
     from dragoman.core.registration import register_hooks, stand_in
     from dragoman.core.retries import retry_pauses, retry_wait
     from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
+    from dragoman.core.tapes import Recorder, Replayer
 
 _HOME = {
+    "capabilities": ("FEATURES", "Capabilities", "Capability", "capabilities_of", "capability_file"),
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),
@@ -70,6 +75,7 @@ _HOME = {
         "InvalidRequest",
         "MissingKey",
         "PluginError",
+        "TapeError",
         "UnknownProvider",
         "UnsupportedParameter",
     ),
@@ -93,18 +99,23 @@ _HOME = {
         "VendorError",
         "Wire",
     ),
+    "readable": ("diff_json", "lay_out"),
     "registration": ("register_hooks", "stand_in"),
     "retries": ("retry_pauses", "retry_wait"),
     "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
+    "tapes": ("Recorder", "Replayer"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "FEATURES",
     "HOSTED_ONLY",
     "AsyncClient",
     "AsyncReply",
     "AsyncSender",
     "Call",
+    "Capabilities",
+    "Capability",
     "Chunks",
     "Client",
     "CompatibleProvider",
@@ -120,10 +131,13 @@ __all__ = [
     "ModelClientProvider",
     "PluginError",
     "Provider",
+    "Recorder",
+    "Replayer",
     "Reply",
     "Sender",
     "StreamCutError",
     "StreamDecoder",
+    "TapeError",
     "UnknownProvider",
     "UnsupportedParameter",
     "VendorError",
@@ -132,16 +146,20 @@ __all__ = [
     "async_http_client",
     "async_http_sender",
     "async_sdk_sender",
+    "capabilities_of",
+    "capability_file",
     "check_headers",
     "config_list_from_dotenv",
     "config_list_from_json",
     "config_list_from_models",
+    "diff_json",
     "filter_config",
     "function_sender",
     "hookimpl",
     "http_client",
     "http_sender",
     "is_default",
+    "lay_out",
     "pack",
     "price_of_usage",
     "refuse_offline",

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from dragoman.core.errors import a_request, httpx, request_id
 from dragoman.core.exchange import CHAT, Exchange
-from dragoman.core.transport import reply_headers
+from dragoman.core.service import reply_headers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from dragoman.core.driver import AsyncPieces, Pieces
     from dragoman.core.provider import Json
@@ -30,36 +30,47 @@ def completion(body: Json, exchange: Exchange) -> ChatCompletion:
     return made
 
 
+def chunks(exchange: Exchange) -> Callable[[bytes | None], Iterator[ChatCompletionChunk]]:
+    """Return the step that makes the SDK's chunks of each piece of a streamed body."""
+    return lambda piece: map(_chunk, exchange.feed(piece))
+
+
+# What `model_validate` calls in the end: a stream has hundreds of chunks.
+_validate_chunk = ChatCompletionChunk.__pydantic_validator__.validate_python
+
+
 def _chunk(chunk: Json) -> ChatCompletionChunk:
     try:
-        return ChatCompletionChunk.model_validate(chunk)
+        found: ChatCompletionChunk = _validate_chunk(chunk)
     except ValidationError:
         return ChatCompletionChunk.construct(**chunk)
+    return found
 
 
 class ChunkStream(openai.Stream[ChatCompletionChunk]):
     """The SDK's stream over chunks that are here already; closing its response closes the provider's."""
 
-    def __init__(self, chunks: Pieces[Json], exchange: Exchange) -> None:
+    def __init__(self, chunks: Pieces[ChatCompletionChunk], exchange: Exchange) -> None:
         self.response = _response(exchange, _Closing(chunks))
-        self._iterator = map(_chunk, chunks)
+        self._iterator = iter(chunks)
+
+    def __iter__(self) -> Iterator[ChatCompletionChunk]:
+        return self._iterator
 
 
 class AsyncChunkStream(openai.AsyncStream[ChatCompletionChunk]):
     """`ChunkStream` for the asynchronous side."""
 
-    def __init__(self, chunks: AsyncPieces[Json], exchange: Exchange) -> None:
+    def __init__(self, chunks: AsyncPieces[ChatCompletionChunk], exchange: Exchange) -> None:
         self.response = _response(exchange, _AsyncClosing(chunks))
-        self._iterator = _amap(aiter(chunks))
+        self._iterator = aiter(chunks)
 
-
-async def _amap(chunks: AsyncIterator[Json]) -> AsyncIterator[ChatCompletionChunk]:
-    async for chunk in chunks:
-        yield _chunk(chunk)
+    def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
+        return self._iterator
 
 
 class _Closing(httpx.SyncByteStream):  # type: ignore[misc]  # the library is chosen at run time
-    def __init__(self, chunks: Pieces[Json]) -> None:
+    def __init__(self, chunks: Pieces[ChatCompletionChunk]) -> None:
         self.chunks = chunks
 
     def __iter__(self) -> Iterator[bytes]:
@@ -70,7 +81,7 @@ class _Closing(httpx.SyncByteStream):  # type: ignore[misc]  # the library is ch
 
 
 class _AsyncClosing(httpx.AsyncByteStream):  # type: ignore[misc]  # as above
-    def __init__(self, chunks: AsyncPieces[Json]) -> None:
+    def __init__(self, chunks: AsyncPieces[ChatCompletionChunk]) -> None:
         self.chunks = chunks
 
     def __aiter__(self) -> AsyncIterator[bytes]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _RAW_RESPONSE = "x-stainless-raw-response"
 _SCALARS = frozenset({str, int, float, bool, type(None)})
+_OMITTED = frozenset({openai.NotGiven, openai.Omit})
 
 
 #: What openai 3 writes at the head of its request bodies, before the rest in the order of its signature.
@@ -29,10 +30,15 @@ def parameters() -> tuple[str, ...]:
     return (*_HEAD, *(name for name in names if name not in _HEAD))
 
 
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(parameters())
+
+
 def check_arguments(params: Mapping[str, Any]) -> None:
     """Refuse what the SDK's own `create` refuses. Raises TypeError."""
-    unknown = params.keys() - set(parameters())
-    if unknown:
+    if not _names().issuperset(params):
+        unknown = params.keys() - _names()
         message = (
             f"create() got an unexpected keyword argument {min(unknown)!r}; vendor's own parameters go in extra_body"
         )
@@ -84,10 +90,39 @@ def plain_request(params: Mapping[str, Any]) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """Copy a request's value as plain JSON types; the SDK's objects (an answer's message, say) become dicts."""
-    if type(value) in _SCALARS:
+    kind = type(value)
+    if kind in _SCALARS:
         return value
+    if kind is dict:
+        return _plain_dict(value)
+    return _plain_list(value) if kind is list else _plain_object(value)
+
+
+def _plain_dict(value: dict[str, Any]) -> dict[str, Any]:
+    # Most values are texts: they are copied at C's speed, and only the others are looked at.
+    copied = value.copy()
+    for key, item in value.items():
+        kind = type(item)
+        if kind in _SCALARS:
+            continue
+        if kind is dict:
+            copied[key] = _plain_dict(item)
+        elif kind is list:
+            copied[key] = _plain_list(item)
+        elif kind in _OMITTED:
+            del copied[key]
+        else:
+            copied[key] = _plain_object(item)
+    return copied
+
+
+def _plain_list(value: list[Any]) -> list[Any]:
+    return [item if type(item) in _SCALARS else plain(item) for item in value]
+
+
+def _plain_object(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items() if not is_omitted(item)}
+        return _plain_dict(dict(value))
     if isinstance(value, BaseModel):
         # As the SDK does it, but for its warning about answers whose values it did not expect.
         exclude = getattr(value, "__api_exclude__", None)

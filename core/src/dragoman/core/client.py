@@ -9,7 +9,7 @@ import openai
 from openai.resources.chat import AsyncChat, Chat
 from openai.resources.chat.completions import AsyncCompletions, Completions
 
-from dragoman.core.answers import AsyncChunkStream, ChunkStream, completion
+from dragoman.core.answers import AsyncChunkStream, ChunkStream, chunks, completion
 from dragoman.core.arguments import check_arguments, keep_extra_body_apart, wants_raw_response
 from dragoman.core.counting import AsyncInputTokens, InputTokens
 from dragoman.core.doors import async_door, door
@@ -17,10 +17,12 @@ from dragoman.core.mixin import ClientMixin
 from dragoman.core.transport import AsyncTransport, Transport
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Self
 
     from dragoman.core.provider import OnUnsupported, Provider, SenderKind
+    from dragoman.core.tapes import Recorder, Replayer
 
 
 class Client(ClientMixin, openai.OpenAI):
@@ -35,6 +37,9 @@ class Client(ClientMixin, openai.OpenAI):
     which stands for all of them, is answered by the first entry that can; the next one is tried, with a warning,
     after any failure of a provider or on the way to it, up to the first words of a stream.
 
+    `record` puts what goes over the wire into a folder, one tape for each exchange; `replay` answers from such a
+    folder, without the network. A `Recorder` or `Replayer` says how.
+
     `sender="direct"` leaves the vendors' SDKs out: requests go out over plain HTTP with the provider's plain key.
     """
 
@@ -43,7 +48,7 @@ class Client(ClientMixin, openai.OpenAI):
 
     if TYPE_CHECKING:
 
-        def __init__(  # noqa: PLR0913 (the openai constructor's own, and five of ours)
+        def __init__(  # noqa: PLR0913 (the openai constructor's own, and eight of ours)
             self,
             *,
             default_provider: str = "openai",
@@ -51,6 +56,8 @@ class Client(ClientMixin, openai.OpenAI):
             aliases: Mapping[str, str] | None = None,
             config_list: Sequence[Mapping[str, Any]] | None = None,
             on_unsupported: OnUnsupported = "raise",
+            replay: str | os.PathLike[str] | Replayer | None = None,
+            record: str | os.PathLike[str] | Recorder | None = None,
             sender: SenderKind = "sdk",
             api_key: str | Callable[[], str] | None = None,
             base_url: str | None = None,
@@ -98,6 +105,8 @@ class AsyncClient(ClientMixin, openai.AsyncOpenAI):
             aliases: Mapping[str, str] | None = None,
             config_list: Sequence[Mapping[str, Any]] | None = None,
             on_unsupported: OnUnsupported = "raise",
+            replay: str | os.PathLike[str] | Replayer | None = None,
+            record: str | os.PathLike[str] | Recorder | None = None,
             sender: SenderKind = "sdk",
             api_key: str | Callable[[], Any] | None = None,
             base_url: str | None = None,
@@ -156,7 +165,7 @@ class _Completions(Completions):
             exchange = self._client._exchange({"messages": messages, "model": model, **params})  # noqa: SLF001 (our own client's)
             driver = self._client._settings.transport.driver  # noqa: SLF001 (as above)
             if exchange.call.stream:
-                return ChunkStream(driver.stream(exchange, exchange.feed), exchange)
+                return ChunkStream(driver.stream(exchange, chunks(exchange)), exchange)
             return completion(driver.fetch(exchange), exchange)
 
 
@@ -175,5 +184,5 @@ class _AsyncCompletions(AsyncCompletions):
             exchange = self._client._exchange({"messages": messages, "model": model, **params})  # noqa: SLF001 (our own client's)
             driver = self._client._settings.transport.driver  # noqa: SLF001 (as above)
             if exchange.call.stream:
-                return AsyncChunkStream(await driver.stream(exchange, exchange.feed), exchange)
+                return AsyncChunkStream(await driver.stream(exchange, chunks(exchange)), exchange)
             return completion(await driver.fetch(exchange), exchange)

@@ -10,6 +10,9 @@ import msgspec
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+#: What stands around a value in compact JSON; at its very start and end there is nothing.
+_BEFORE = frozenset({b"", b":", b"[", b","})
+_AFTER = frozenset({b"", b",", b"]", b"}"})
 
 
 def decode_json(data: bytes | str) -> Any:
@@ -29,7 +32,7 @@ def encode_json(value: Any) -> bytes:
     """Encode as compact UTF-8 JSON, key order kept; raises ValueError or TypeError for what JSON cannot say."""
     content = encode_lenient(value)
     # msgspec writes null where the number is not finite; such a null must not reach a provider unseen.
-    if b"null" in content:
+    if _has_null(content) and _has_infinite(value):
         _refuse_infinite(value, "")
     return content
 
@@ -40,6 +43,32 @@ def encode_lenient(value: Any) -> bytes:
         return _encode(value)
     except (OverflowError, UnicodeEncodeError, msgspec.EncodeError):
         return json.dumps(_finite(value), separators=(",", ":")).encode()
+
+
+def _has_null(content: bytes) -> bool:
+    """Whether a null is among the values; one in a text may pass for such, and costs no more than a look."""
+    start = content.find(b"null")
+    while start >= 0:
+        if content[start - 1 : start] in _BEFORE and content[start + 4 : start + 5] in _AFTER:
+            return True
+        start = content.find(b"null", start + 4)
+    return False
+
+
+def _has_infinite(value: Any) -> bool:
+    """Whether a number that is not finite is anywhere in it."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str):
+            continue
+        if isinstance(item, dict):
+            waiting.extend(item.values())
+        elif isinstance(item, list | tuple):
+            waiting.extend(item)
+        elif isinstance(item, float) and not math.isfinite(item):
+            return True
+    return False
 
 
 def _refuse_infinite(value: Any, path: str) -> None:

@@ -10,19 +10,24 @@ from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote, unquote
 
 from dragoman.core.attempt import Attempt
+from dragoman.core.capabilities import capabilities_of, common
 from dragoman.core.errors import DragomanError, InvalidRequest, status_error
 from dragoman.core.exchange import CHAT, Exchange
 from dragoman.core.fallback import Attempts, ConfigList
 from dragoman.core.hooks import Hooks
 from dragoman.core.plugins import plugins
-from dragoman.core.provider import Call, Json, OnUnsupported, Provider, SenderKind, Timeout
+from dragoman.core.provider import Call, Json, OnUnsupported, Provider, SenderKind, Timeout, first_env
 from dragoman.core.routing import Router
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from dragoman.core.capabilities import Capabilities
     from dragoman.core.entries import Entry
+    from dragoman.core.tapes import Recorder, Replayer
 
+#: Folders of tapes, for all clients of the process.
+_TAPES = ("DRAGOMAN_REPLAY", "DRAGOMAN_RECORD")
 _POLICIES = get_args(OnUnsupported)
 _SENDERS = get_args(SenderKind)
 #: Listing asks many providers at once; one that hangs must not hold up the rest.
@@ -66,6 +71,8 @@ class Dispatcher:
     router: Router
     hooks: Hooks
     config: ConfigList | None = None
+    #: Who records what providers answer, or answers in their place.
+    tapes: Recorder | Replayer | None = None
     sender: SenderKind = "sdk"
 
     def exchange(self, ask: Ask, options: CallOptions) -> Exchange:
@@ -96,6 +103,13 @@ class Dispatcher:
         call = self._call(provider, ask, options)
         call.extra_body = extra_body
         return Exchange(Attempt(provider, call), self.hooks, ask.content, ask.content_type)
+
+    def capabilities(self, model: str) -> Capabilities:
+        """Return what is known of the provider that a request with this model goes to; of a list, what all have."""
+        entries = self.config.named(model) if self.config is not None else []
+        if self.config is None or not entries:
+            return capabilities_of(self.router.route(model)[0])
+        return common(capabilities_of(self.config.provider(entry)[0]) for entry in entries)
 
     def _entry_attempt(self, entry: Entry, ask: Ask, options: CallOptions, extra_body: Json) -> Attempt:
         """What the caller says comes before what the entry says, but for the provider and its key."""
@@ -209,6 +223,7 @@ def make_dispatcher(  # noqa: PLR0913 (as in Client)
     providers: Iterable[Provider] = (),
     aliases: Mapping[str, str] | None = None,
     config_list: Any = None,
+    tapes: Recorder | Replayer | None = None,
     sender: SenderKind = "sdk",
 ) -> Dispatcher:
     """Make a dispatcher over the plugins of this process; this is when hook plugins are loaded.
@@ -225,7 +240,16 @@ def make_dispatcher(  # noqa: PLR0913 (as in Client)
     installed = plugins()
     router = Router(installed, default_provider, dict(default_options or {}), providers, dict(aliases or {}))
     config = ConfigList(config_list, router) if config_list is not None else None
-    return Dispatcher(router, Hooks(installed.hooks), config, sender)
+    return Dispatcher(router, Hooks(installed), config, tapes or choose_tapes(), sender)
+
+
+def choose_tapes(replay: Any = None, record: Any = None) -> Recorder | Replayer | None:
+    """Find who records or replays: as the arguments say, else as the environment says; mostly nobody."""
+    if replay is None and record is None and first_env(_TAPES) is None:
+        return None
+    from dragoman.core.tapes import find_tapes
+
+    return find_tapes(replay, record)
 
 
 def check_policy(policy: str) -> OnUnsupported:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dragoman.core.dispatch import CallOptions, check_policy, make_dispatcher
+from dragoman.core.dispatch import CallOptions, check_policy, choose_tapes, make_dispatcher
 from dragoman.core.errors import httpx
 from dragoman.core.transport import AsyncTransport, Transport
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Mapping, Sequence
 
     from dragoman.core.provider import OnUnsupported, Provider, SenderKind
+    from dragoman.core.tapes import Recorder, Replayer
 
 
 class _Copyable:
@@ -42,18 +44,21 @@ def http_client(  # noqa: PLR0913 (each is one option, all are named)
     on_unsupported: OnUnsupported = "raise",
     sender: SenderKind = "sdk",
     max_retries: int | None = None,
+    replay: str | os.PathLike[str] | Replayer | None = None,
+    record: str | os.PathLike[str] | Recorder | None = None,
 ) -> Any:
     """Make an HTTP client for `openai.OpenAI(http_client=…)`: every provider, without a server.
 
     It belongs to the HTTP library of the installed openai: `httpx2.Client` for openai 3, `httpx.Client` for
     openai 2. The outer client's own key and address are not used: models with a provider's prefix go to that
-    provider with its own key, the others to `default_provider`.
+    provider with its own key, the others to `default_provider`. `replay` and `record` are as in `Client`.
     """
     dispatcher = make_dispatcher(
         default_provider=default_provider,
         providers=providers,
         aliases=aliases,
         config_list=config_list,
+        tapes=choose_tapes(replay, record),
         sender=sender,
     )
     options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))
@@ -69,6 +74,8 @@ def async_http_client(  # noqa: PLR0913 (as above)
     on_unsupported: OnUnsupported = "raise",
     sender: SenderKind = "sdk",
     max_retries: int | None = None,
+    replay: str | os.PathLike[str] | Replayer | None = None,
+    record: str | os.PathLike[str] | Recorder | None = None,
 ) -> Any:
     """Make an HTTP client for `openai.AsyncOpenAI(http_client=…)`; see `http_client`."""
     dispatcher = make_dispatcher(
@@ -76,6 +83,7 @@ def async_http_client(  # noqa: PLR0913 (as above)
         providers=providers,
         aliases=aliases,
         config_list=config_list,
+        tapes=choose_tapes(replay, record),
         sender=sender,
     )
     options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))

@@ -9,11 +9,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from dragoman.core.kinds import async_sender_of, sender_of
 from dragoman.core.provider import AsyncReply, AsyncSender, Json, Provider, Reply, Sender, SenderKind, StreamCutError
-from dragoman.core.senders import default_async_sender, default_sender
 
 if TYPE_CHECKING:
     from dragoman.core.exchange import Exchange
+    from dragoman.core.tapes import Recorder, Replayer
 
 _T = TypeVar("_T")
 _S = TypeVar("_S")
@@ -87,18 +88,11 @@ class AsyncPieces(Generic[_T]):
 
 
 class Driver:
-    """The synchronous side; `kind` says who sends for the providers that do not say so themselves."""
+    """The synchronous side. `tapes` record what senders do, or stand for them; `kind` says who sends by default."""
 
-    def __init__(self, kind: SenderKind = "sdk") -> None:
-        self._kind = kind
-        self._pool: _Pool[Sender] = _Pool(self._make)
-
-    def _make(self, provider: Provider) -> Sender:
-        if (provider.sender_kind or self._kind) == "sdk":
-            return provider.sender() or default_sender(provider)
-        from dragoman.core.direct import direct_sender
-
-        return direct_sender(provider)
+    def __init__(self, tapes: Recorder | Replayer | None = None, kind: SenderKind = "sdk") -> None:
+        make = sender_of if tapes is None else tapes.sender
+        self._pool: _Pool[Sender] = _Pool(lambda provider: make(provider, kind))
 
     def close(self) -> None:
         """Close all connections."""
@@ -191,16 +185,9 @@ def _items(exchange: Exchange, reply: Reply | None, step: Step[_T]) -> Generator
 class AsyncDriver:
     """`Driver` for the asynchronous side."""
 
-    def __init__(self, kind: SenderKind = "sdk") -> None:
-        self._kind = kind
-        self._pool: _Pool[AsyncSender] = _Pool(self._make)
-
-    def _make(self, provider: Provider) -> AsyncSender:
-        if (provider.sender_kind or self._kind) == "sdk":
-            return provider.async_sender() or default_async_sender(provider)
-        from dragoman.core.direct import async_direct_sender
-
-        return async_direct_sender(provider)
+    def __init__(self, tapes: Recorder | Replayer | None = None, kind: SenderKind = "sdk") -> None:
+        make = async_sender_of if tapes is None else tapes.async_sender
+        self._pool: _Pool[AsyncSender] = _Pool(lambda provider: make(provider, kind))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -292,11 +279,12 @@ def _pieces(reply: Reply | None) -> Iterable[bytes]:
     return (reply.content,) if reply.pieces is None else reply.pieces
 
 
-async def _apieces(reply: AsyncReply | None) -> AsyncIterator[bytes]:
-    if reply is not None and reply.pieces is not None:
-        async for piece in reply.pieces:
-            yield piece
-    elif reply is not None:
+def _apieces(reply: AsyncReply | None) -> AsyncIterator[bytes]:
+    return reply.pieces if reply is not None and reply.pieces is not None else _awhole(reply)
+
+
+async def _awhole(reply: AsyncReply | None) -> AsyncIterator[bytes]:
+    if reply is not None:
         yield reply.content
 
 

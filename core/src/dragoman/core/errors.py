@@ -80,6 +80,10 @@ class ConfigError(DragomanError):
     """A configuration says something that cannot be meant; the message names the place, and quotes no value."""
 
 
+class TapeError(DragomanError):
+    """A tape is missing, cannot be read, or cannot be written; or a request is on no tape, and what differs is said."""
+
+
 class PluginError(DragomanError):
     """An installed plugin cannot be loaded, or two of them offer one name."""
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from dragoman.core import errors
 from dragoman.core.assembly import Assembly
-from dragoman.core.chunks import cut, says_something, with_report
+from dragoman.core.chunks import cut, says_something, with_ledger
 from dragoman.core.codec import decode_json, encode_json, encode_lenient
-from dragoman.core.failures import failure_of, no_endpoint, reported, told_to_start
+from dragoman.core.failures import check_messages, failure_of, no_endpoint, reported, told_to_start
 from dragoman.core.framing import NDJSON, SSE, FramingError, event_parts, frames
 from dragoman.core.provider import (
     AsyncReply,
-    Call,
     Event,
     Json,
     Reply,
@@ -82,6 +80,9 @@ class Exchange:
         self._assembly = Assembly() if self.hooks.sees_answers else None
         self._finished = False
         self._finish_seen = False
+        self._shows_chunks = False
+        #: Whether usage is in the chunks only as the caller asked for it, and whether the caller did.
+        self._places_usage = self._usage_asked = False
         self._chat = self.call.endpoint == CHAT and self.call.method == "POST"
 
     def fall_back(self, failure: BaseException) -> bool:
@@ -99,7 +100,7 @@ class Exchange:
         call = self.call
         self.hooks.before_call(call)
         if self._chat:
-            _check(call)
+            check_messages(call)
             self._answered = self.hooks.answer_call(call)
             if self._answered is not None:
                 call.answered = True
@@ -140,10 +141,8 @@ class Exchange:
         return self.provider.decode(self.call, body)
 
     def _end(self, response: Json) -> Json:
-        report = self.call.ledger.report()
-        if report and self._chat:
-            choices = [with_report(choice, "message", report) for choice in response["choices"]]
-            response = {**response, "choices": choices}
+        if self._chat:
+            response = with_ledger(response, "message", self.call.ledger)
         self.call.response = response
         self.call.usage = response.get("usage")
         self.completed()
@@ -170,15 +169,18 @@ class Exchange:
 
     def begin(self, reply: Reply | AsyncReply | None) -> None:
         """Look at the head of a streamed reply; None: a hook has answered."""
-        if reply is None:
-            return
-        self._accept(reply)
-        if not self._chat:
-            return
-        self._decoder = self.provider.decode_stream(self.call)
-        if content_type(reply) == "application/json" and self.provider.framing == "sse":
-            # The server did not stream: an error with status 200, or a whole answer.
-            self._whole = bytearray()
+        if reply is not None:
+            self._accept(reply)
+            if self._chat:
+                self._decoder = self.provider.decode_stream(self.call)
+                if content_type(reply) == "application/json" and self.provider.framing == "sse":
+                    # The server did not stream: an error with status 200, or a whole answer.
+                    self._whole = bytearray()
+        # Found out once, and not for every chunk.
+        options = self.call.request.get("stream_options") or {}
+        self._places_usage = self._made_here or self._hide_usage
+        self._usage_asked = bool(options.get("include_usage")) and not self._hide_usage
+        self._shows_chunks = self.hooks.sees_chunks
 
     def feed(self, piece: bytes | None) -> Iterator[Json]:
         """One piece of the body -> chunks; None: the body has ended. What comes before a failure is given first."""
@@ -232,7 +234,7 @@ class Exchange:
     def _feed_events(self, piece: bytes | None) -> Iterator[Json]:
         events = self._frames.finish() if piece is None else self._frames.feed(piece)
         for event in events:
-            if event.data.rstrip() == _DONE:
+            if event.data.startswith(_DONE) and event.data.rstrip() == _DONE:
                 self.done = True
             elif self._decoder is None:
                 yield self._chunk_in(event)
@@ -254,25 +256,31 @@ class Exchange:
     def _see(self, chunk: Json) -> Json | None:
         """Keep account of a chunk; None: it is not the caller's (usage that was not asked for)."""
         choices = chunk.get("choices") or ()
-        finished = any(choice.get("finish_reason") for choice in choices)
-        self.spoken = self.spoken or finished or any(map(says_something, choices))
-        self._finish_seen = self._finish_seen or finished
-        if finished and (report := self.call.ledger.report()):
-            chunk = {**chunk, "choices": [with_report(choice, "delta", report) for choice in choices]}
-        if chunk.get("usage"):
-            self.call.usage = chunk["usage"]
+        for choice in choices:
+            if choice.get("finish_reason"):
+                self.spoken = self._finish_seen = True
+                chunk = with_ledger(chunk, "delta", self.call.ledger)
+                break
+        if not self.spoken:
+            self.spoken = any(map(says_something, choices))
+        if usage := chunk.get("usage"):
+            self.call.usage = usage
         if self._assembly is not None:
             self._assembly.add(chunk)
-        if self._made_here or self._hide_usage:
-            asked = (self.call.request.get("stream_options") or {}).get("include_usage") and not self._hide_usage
-            if not choices and chunk.get("usage") and not asked:
+        if self._places_usage:
+            if usage and not choices and not self._usage_asked:
                 return None
-            if asked:
-                chunk.setdefault("usage", None)
-            elif self._hide_usage:
-                chunk.pop("usage", None)
-        self.hooks.on_chunk(self.call, chunk)
+            self._place_usage(chunk)
+        if self._shows_chunks:
+            self.hooks.on_chunk(self.call, chunk)
         return chunk
+
+    def _place_usage(self, chunk: Json) -> None:
+        """OpenAI's chunks have the key, mostly null, where usage was asked for, and else they have not."""
+        if self._usage_asked:
+            chunk.setdefault("usage", None)
+        elif self._hide_usage:
+            chunk.pop("usage", None)
 
     # The end: exactly one of these has an effect.
 
@@ -307,11 +315,3 @@ class Exchange:
         if outcome == "complete" and self._assembly is not None and self.call.stream and self._chat:
             self.call.response = self._assembly.completion()
         self.hooks.after_call(self.call)
-
-
-def _check(call: Call) -> None:
-    """Refuse what no provider can be asked."""
-    messages = call.request.get("messages")
-    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-        msg = "messages must be a list of objects with a role each"
-        raise errors.InvalidRequest(msg)

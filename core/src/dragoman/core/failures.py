@@ -109,3 +109,11 @@ def _status_in(code: Any, error: Any) -> int | None:
         if text.isascii() and text.isdigit() and 400 <= int(text) < 600:  # noqa: PLR2004 (HTTP's error statuses)
             return int(text)
     return None
+
+
+def check_messages(call: Call) -> None:
+    """Refuse a chat that no provider can be asked. Raises `InvalidRequest`."""
+    messages = call.request.get("messages")
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        msg = "messages must be a list of objects with a role each"
+        raise errors.InvalidRequest(msg)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
+#: What most events are: one line.
+_DATA = b"data: "
 #: Where an SSE event ends, or a line end that was cut off the piece before.
 _EVENT_END = re.compile(rb"\A(?:\r\n|\r|\n)|(?:\r\n){2}|\n\n|\r\r")
 
@@ -129,6 +131,8 @@ class SSE(_Framing):
 
     def _read(self, block: bytes) -> Event | None:
         """Read one event. Comments are fields without a name."""
+        if block.startswith(_DATA) and b"\n" not in block:
+            return Event(block[len(_DATA) :]) if len(block) > len(_DATA) else None
         name = b""
         data = []
         for line in block.split(b"\n"):

@@ -6,13 +6,16 @@ import logging
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from dragoman.core.offers import SELECTION
 from dragoman.core.policy import DragomanWarning
 from dragoman.core.usage import UsageMeter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from decimal import Decimal
+    from types import CodeType
 
+    from dragoman.core.plugins import Plugins
     from dragoman.core.provider import Call, Json
 
 log = logging.getLogger("dragoman")
@@ -21,8 +24,9 @@ log = logging.getLogger("dragoman")
 class Hooks:
     """The hooks of all plugins, for exchanges."""
 
-    def __init__(self, relay: Any) -> None:
-        self._relay = relay
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
+        relay = self._relay = plugins.hooks
         self.meter = UsageMeter(self.price_of, lambda: bool(relay.price_of.get_hookimpls()))
 
     @property
@@ -56,14 +60,14 @@ class Hooks:
             try:
                 tell(call=call)
             except Exception as exception:  # noqa: BLE001 (the answer is the caller's, whatever a plugin does afterwards)
-                _warn("after_call", exception)
+                self._warn("after_call", exception)
 
     def price_of(self, call: Call) -> Decimal | None:
         """Ask what an ended call cost, in US dollars; None if nobody knows, or if somebody fails."""
         try:
             price: Decimal | None = self._relay.price_of(call=call)
         except Exception as exception:  # noqa: BLE001 (as above)
-            _warn("price_of", exception)
+            self._warn("price_of", exception)
             return None
         return price
 
@@ -76,32 +80,49 @@ class Hooks:
         return [one.function if one.argnames else _without_arguments(one.function) for one in reversed(found)]
 
     def _guarded(self, hook: str, **arguments: Any) -> Any:
-        from dragoman.core.errors import DragomanError, OpenAIError
-
+        caller = getattr(self._relay, hook)
+        if not caller.get_hookimpls():
+            return None
         try:
-            return getattr(self._relay, hook)(**arguments)
-        except OpenAIError:
-            raise
+            return caller(**arguments)
         except Exception as exception:
-            raise DragomanError(_blame(hook, exception)) from exception
+            from dragoman.core.errors import DragomanError, OpenAIError
+
+            if isinstance(exception, OpenAIError):
+                raise
+            raise DragomanError(self._blame(hook, exception)) from exception
+
+    def _warn(self, hook: str, exception: Exception) -> None:
+        message = self._blame(hook, exception)
+        # Without a configured logging, a louder level would print the same a second time.
+        log.debug(message, exc_info=exception)
+        warnings.warn(message, DragomanWarning, stacklevel=3)
+
+    def _blame(self, hook: str, exception: Exception) -> str:
+        """Name whose hook failed: a distribution, and how to go on without it, or code that is not installed."""
+        failure = f"failed: {type(exception).__name__}: {exception}"
+        steps = list(_steps(exception))
+        module = next((name for name, _ in steps if name.partition(".")[0] != "pluggy" and name != __name__), "")
+        codes = [code for _, code in steps]
+        for one in getattr(self._relay, hook).get_hookimpls():
+            offer = self._plugins.offer_of(one.plugin) if _code(one.function) in codes else None
+            if offer is not None:
+                remedy = f"to go on without it: {SELECTION}=no:{offer.name}"
+                return f"{hook} of {offer.origin} ({module}) {failure}; {remedy}"
+        return f"{hook} of {module or 'a plugin'} {failure}"
+
+
+def _steps(exception: BaseException) -> Iterator[tuple[str, CodeType]]:
+    """Module and code of each function on the way to where an exception was raised."""
+    trace = exception.__traceback__
+    while trace is not None:
+        yield str(trace.tb_frame.f_globals.get("__name__")), trace.tb_frame.f_code
+        trace = trace.tb_next
+
+
+def _code(function: Any) -> CodeType | None:
+    return getattr(getattr(function, "__func__", function), "__code__", None)
 
 
 def _without_arguments(function: Callable[[], object]) -> Callable[..., object]:
     return lambda call: function()  # noqa: ARG005 (a hook may leave its arguments out)
-
-
-def _warn(hook: str, exception: Exception) -> None:
-    message = _blame(hook, exception)
-    log.warning(message, exc_info=exception)
-    warnings.warn(message, DragomanWarning, stacklevel=3)
-
-
-def _blame(hook: str, exception: Exception) -> str:
-    """Name the module whose hook failed: the first one on the way that is not the machinery's."""
-    trace = exception.__traceback__
-    names = []
-    while trace is not None:
-        names.append(str(trace.tb_frame.f_globals.get("__name__")))
-        trace = trace.tb_next
-    plugin = next((name for name in names if name.partition(".")[0] != "pluggy" and name != __name__), "a plugin")
-    return f"{hook} of {plugin} failed: {type(exception).__name__}: {exception}"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PROJECT = "dragoman"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
+#: Marks a function or a method as a hook: `@hookimpl`; `@hookimpl(tryfirst=True)` or `trylast=True` change the order.
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 

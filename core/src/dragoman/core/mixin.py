@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import openai
 
 from dragoman.core.arguments import given_headers, is_omitted, plain_request, plain_timeout
-from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, check_policy, make_dispatcher
+from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, check_policy, choose_tapes, make_dispatcher
 from dragoman.core.exchange import CHAT
 from dragoman.core.transport import EXTENSION, Binding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from dragoman.core.capabilities import Capabilities
     from dragoman.core.exchange import Exchange
     from dragoman.core.provider import Json, OnUnsupported, Provider, SenderKind
     from dragoman.core.usage import UsageSummary
@@ -56,6 +57,8 @@ class ClientMixin:
         aliases: Mapping[str, str] | None = None,
         config_list: Sequence[Mapping[str, Any]] | None = None,
         on_unsupported: OnUnsupported = "raise",
+        replay: Any = None,
+        record: Any = None,
         sender: SenderKind = "sdk",
         api_key: Any = None,
         base_url: Any = None,
@@ -74,6 +77,7 @@ class ClientMixin:
                 "providers": tuple(providers),
                 "aliases": aliases,
                 "config_list": config_list,
+                "tapes": choose_tapes(replay, record),
                 "sender": sender,
             }
             _settings = self._new_settings(plan, check_policy(on_unsupported))
@@ -139,6 +143,15 @@ class ClientMixin:
     def usage_summary(self) -> UsageSummary:
         """What this client's calls used and cost so far, its copies' included, by `provider/model`."""
         return self._dispatcher.hooks.meter.summary()
+
+    def capabilities(self, model: str) -> Capabilities:
+        """Return what is known of the provider that answers this model: `capabilities("openai/gpt-5.4")["seed"]`.
+
+        The name is read as in a request (aliases, default provider, configuration list); of several entries that may
+        answer, it is what all of them have. Nothing is asked over the network. Raises `UnknownProvider` and
+        `PluginError`, as a request would.
+        """
+        return self._dispatcher.capabilities(model)
 
     def clear_usage_summary(self) -> None:
         """Begin to count anew."""

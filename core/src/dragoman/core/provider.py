@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from decimal import Decimal
+
+    from dragoman.core.capabilities import Capabilities
 
 #: A JSON object, as Python dicts, lists, strings, numbers, booleans and None.
 Json = dict[str, Any]
@@ -36,6 +38,8 @@ class Ledger:
 
     def report(self) -> Json:
         """`{"dropped": […], "adapted": {…}}`, without the empty ones."""
+        if not (self.dropped or self.adapted):
+            return {}
         entries: Json = {"dropped": list(self.dropped), "adapted": dict(self.adapted)}
         return {key: value for key, value in entries.items() if value}
 
@@ -134,8 +138,7 @@ class AsyncReply:
     cause: BaseException | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class Event:
+class Event(NamedTuple):
     """One piece of a vendor's stream: an SSE event, or one NDJSON line (`name` is then empty)."""
 
     data: bytes
@@ -236,6 +239,13 @@ class Provider:
     def normalise_base_url(self, url: str) -> str:
         """Read the forms of the address that people write; the default only drops the last slash."""
         return url.rstrip("/")
+
+    def narrow_capabilities(self, shown: Capabilities) -> Capabilities:
+        """Return what holds for this instance, its address and options, of what the class's tapes have shown.
+
+        The default is all of it: `shown` itself. `shown.but(images=Capability("no", "why"))` takes something away.
+        """
+        return shown
 
     # Translation: pure functions. No I/O, no clock, no randomness; arguments are not changed.
 

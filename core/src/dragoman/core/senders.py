@@ -72,9 +72,11 @@ class _Sdk:
     def headers(self, call: Call, wire: Wire) -> dict[str, Any]:
         """Write the headers in the SDK's own spelling: with another one, some versions send a header twice."""
         given = {**wire.headers, **call.extra_headers}
-        check_headers(given, call.provider)
-        known = {name.lower(): name for name in (*self.client.default_headers, "Authorization", "Content-Type")}
-        headers: dict[str, Any] = {known.get(name.lower(), name): value for name, value in given.items()}
+        headers: dict[str, Any] = {}
+        if given:
+            check_headers(given, call.provider)
+            known = {name.lower(): name for name in (*self.client.default_headers, "Authorization", "Content-Type")}
+            headers = {known.get(name.lower(), name): value for name, value in given.items()}
         if self.keyless and not call.api_key and "Authorization" not in headers:
             if self.lacking:
                 raise errors.MissingKey(self.lacking)
@@ -125,7 +127,7 @@ def reply_of(response: Any, *, stream: bool) -> Reply:
     return Reply(
         response.status_code,
         response.headers,
-        pieces=response.iter_bytes(),
+        pieces=response.iter_bytes() if _is_packed(response) else response.iter_raw(),
         close=response.close,
         response=response,
     )
@@ -138,10 +140,15 @@ def async_reply_of(response: Any, *, stream: bool) -> AsyncReply:
     return AsyncReply(
         response.status_code,
         response.headers,
-        pieces=response.aiter_bytes(),
+        pieces=response.aiter_bytes() if _is_packed(response) else response.aiter_raw(),
         close=response.aclose,
         response=response,
     )
+
+
+def _is_packed(response: Any) -> bool:
+    """Whether the body has to be unpacked; bytes that need not be are handed on as they come."""
+    return "content-encoding" in response.headers
 
 
 def _raw(result: Any) -> Any:

@@ -6,27 +6,24 @@ for; `doors` puts it into an HTTP client.
 
 from __future__ import annotations
 
-import asyncio
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import openai
 
 from dragoman.core.arguments import parameters
-from dragoman.core.codec import decode_json, encode_lenient
+from dragoman.core.codec import decode_json
 from dragoman.core.dispatch import Ask, no_such_endpoint
-from dragoman.core.driver import AsyncDriver, Driver
-from dragoman.core.errors import InvalidRequest, httpx, request_id
+from dragoman.core.errors import InvalidRequest, httpx
 from dragoman.core.exchange import CHAT
+from dragoman.core.service import AsyncService, Service, failure
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
     from dragoman.core.dispatch import CallOptions, Dispatcher
     from dragoman.core.driver import AsyncPieces, Pieces
-    from dragoman.core.exchange import Exchange
     from dragoman.core.provider import Json
 
 #: Under this name a request of our own client carries its `Binding`.
@@ -36,8 +33,6 @@ _BETWEEN = re.compile(r"accept-encoding|connection|content-(length|type)|host|x-
 #: What a foreign OpenAI client says about itself: its key above all, which belongs to OpenAI.
 _FOREIGN = re.compile(r"api-key|authorization|user-agent|openai-(organization|project)")
 _ANY_TYPE = frozenset({"*/*", "application/json"})
-#: Headers of a reply that described its bytes on the vendor's wire, not the ones handed on.
-_WIRE_HEADERS = frozenset({"connection", "content-encoding", "content-length", "keep-alive", "transfer-encoding"})
 #: The endpoint of a URL, whatever base URL the client was given.
 _ENDPOINT = re.compile(
     r"(?:.*?/deployments/.+?/(?=(?:audio|chat|completions|embeddings|images)\b)|.*?/v\d+[^/]*/|/)?(.*)", re.DOTALL
@@ -57,7 +52,7 @@ class Binding:
 
 
 class _Transport:
-    """What both colours share: reading the request, writing the response."""
+    """What both colours share: reading the request."""
 
     def __init__(self, dispatcher: Dispatcher, options: CallOptions) -> None:
         self.dispatcher = dispatcher
@@ -101,69 +96,27 @@ class _Transport:
         timeout = request.extensions.get("timeout") or options.timeout
         return replace(options, headers=headers, default_headers=defaults, query=_query(request.url), timeout=timeout)
 
-    def whole(self, exchange: Exchange, body: Json) -> Any:
-        """Answer with JSON, or with the vendor's own bytes where nothing was translated."""
-        listed = self.dispatcher.as_listed(exchange.call, body)
-        raw = exchange.raw if listed is body else None
-        headers = reply_headers(exchange.headers)
-        headers.setdefault("content-type", "application/json")
-        return httpx.Response(exchange.status, headers=headers, content=encode_lenient(listed) if raw is None else raw)
-
-    def failure(self, exception: openai.APIStatusError) -> Any:
-        """Answer with the failure, for the outer client to raise again; retries are over by now."""
-        headers = reply_headers(exception.response.headers)
-        headers.update({"content-type": "application/json", "x-should-retry": "false"})
-        if exception.request_id:
-            headers["x-request-id"] = exception.request_id
-        return httpx.Response(exception.status_code, headers=headers, content=encode_lenient({"error": exception.body}))
-
-    def stream_headers(self, exchange: Exchange) -> dict[str, str]:
-        """Headers of a streamed answer."""
-        headers = {"content-type": "text/event-stream", **reply_headers(exchange.headers)}
-        if exchange.call.endpoint == CHAT:
-            headers["content-type"] = "text/event-stream"
-        return headers
-
 
 class Transport(_Transport, httpx.BaseTransport):  # type: ignore[misc]  # the library is chosen at run time
     """An httpx transport that never leaves the process but through a provider's sender."""
 
     def __init__(self, dispatcher: Dispatcher, options: CallOptions) -> None:
         super().__init__(dispatcher, options)
-        self.driver = Driver(dispatcher.sender)
+        self.service = Service(dispatcher)
+        self.driver = self.service.driver
 
     def handle_request(self, request: Any) -> Any:
         """Answer a request. Raises `openai.OpenAIError`, which the openai SDK hands on as it is."""
         try:
-            ask, options = self.read(request, request.read())
-            if ask.endpoint == "models" and ask.method == "GET":
-                return httpx.Response(200, json=self._models(options))
-            exchange = self.dispatcher.exchange(ask, options)
-            if exchange.call.stream:
-                body = _Bytes(self.driver.stream(exchange, exchange.relay))
-                return httpx.Response(exchange.status, headers=self.stream_headers(exchange), stream=body)
-            return self.whole(exchange, self.driver.fetch(exchange))
+            answer = self.service.answer(*self.read(request, request.read()))
         except openai.APIStatusError as exception:
-            if EXTENSION in request.extensions:
-                # Our own client hands it on as it is, cause and all.
-                raise
-            return self.failure(exception)
-
-    def _models(self, options: CallOptions) -> Json:
-        exchanges, problems = self.dispatcher.model_lists(options)
-        with ThreadPoolExecutor(max_workers=8) as threads:
-            answers = list(threads.map(self._try, exchanges.values()))
-        return self.dispatcher.merge_models(dict(zip(exchanges, answers, strict=True)), problems)
-
-    def _try(self, exchange: Exchange) -> Json | BaseException:
-        try:
-            return self.driver.fetch(exchange)
-        except Exception as exception:  # noqa: BLE001 (whatever is wrong with one provider is reported beside the others' lists)
-            return exception
+            return _failed(request, exception)
+        body = {"content": answer.content} if answer.pieces is None else {"stream": _Bytes(answer.pieces)}
+        return httpx.Response(answer.status, headers=answer.headers, **body)
 
     def close(self) -> None:
         """Close the providers' connections."""
-        self.driver.close()
+        self.service.close()
 
 
 class AsyncTransport(_Transport, httpx.AsyncBaseTransport):  # type: ignore[misc]  # as above
@@ -171,39 +124,30 @@ class AsyncTransport(_Transport, httpx.AsyncBaseTransport):  # type: ignore[misc
 
     def __init__(self, dispatcher: Dispatcher, options: CallOptions) -> None:
         super().__init__(dispatcher, options)
-        self.driver = AsyncDriver(dispatcher.sender)
+        self.service = AsyncService(dispatcher)
+        self.driver = self.service.driver
 
     async def handle_async_request(self, request: Any) -> Any:
         """Answer a request. Raises `openai.OpenAIError`, which the openai SDK hands on as it is."""
         try:
-            ask, options = self.read(request, await request.aread())
-            if ask.endpoint == "models" and ask.method == "GET":
-                return httpx.Response(200, json=await self._models(options))
-            exchange = self.dispatcher.exchange(ask, options)
-            if exchange.call.stream:
-                body = _AsyncBytes(await self.driver.stream(exchange, exchange.relay))
-                return httpx.Response(exchange.status, headers=self.stream_headers(exchange), stream=body)
-            return self.whole(exchange, await self.driver.fetch(exchange))
+            answer = await self.service.answer(*self.read(request, await request.aread()))
         except openai.APIStatusError as exception:
-            if EXTENSION in request.extensions:
-                # Our own client hands it on as it is, cause and all.
-                raise
-            return self.failure(exception)
-
-    async def _models(self, options: CallOptions) -> Json:
-        exchanges, problems = self.dispatcher.model_lists(options)
-        answers = await asyncio.gather(*map(self._try, exchanges.values()))
-        return self.dispatcher.merge_models(dict(zip(exchanges, answers, strict=True)), problems)
-
-    async def _try(self, exchange: Exchange) -> Json | BaseException:
-        try:
-            return await self.driver.fetch(exchange)
-        except Exception as exception:  # noqa: BLE001 (whatever is wrong with one provider is reported beside the others' lists)
-            return exception
+            return _failed(request, exception)
+        body = {"content": answer.content} if answer.pieces is None else {"stream": _AsyncBytes(answer.pieces)}
+        return httpx.Response(answer.status, headers=answer.headers, **body)
 
     async def aclose(self) -> None:
         """Close the providers' connections."""
-        await self.driver.close()
+        await self.service.aclose()
+
+
+def _failed(request: Any, exception: openai.APIStatusError) -> Any:
+    """Answer with the failure, for the outer client to raise again."""
+    if EXTENSION in request.extensions:
+        # Our own client hands it on as it is, cause and all.
+        raise exception
+    status, headers, content = failure(exception)
+    return httpx.Response(status, headers=headers, content=content)
 
 
 class _Bytes(httpx.SyncByteStream):  # type: ignore[misc]  # as above
@@ -230,14 +174,6 @@ class _AsyncBytes(httpx.AsyncByteStream):  # type: ignore[misc]  # as above
 
     async def aclose(self) -> None:
         await self.pieces.close()
-
-
-def reply_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers of the vendor's reply that stay true of what is handed on."""
-    kept = {name.lower(): value for name, value in headers.items() if name.lower() not in _WIRE_HEADERS}
-    if found := request_id(headers):
-        kept["x-request-id"] = found
-    return kept
 
 
 def _foreign_headers(headers: Any) -> dict[str, str]:

@@ -26,7 +26,12 @@ COMMANDS = {
     "doctor": "Find model servers on this machine, keys and plugins, and say what is missing.",
     "models": "List the models that the installed providers offer.",
     "plugins": "List what is installed, what is broken and why, and which keys are found.",
+    "record": "Run a program and put what its models answer on tape, without secrets.",
+    "replay": "Run a program with answers from tapes; no key, no network.",
 }
+
+#: Commands of plugins that may not be installed -> what brings them.
+ELSEWHERE = {"new": "dragoman-template"}
 
 _PIPE_CLOSED = 141
 
@@ -49,6 +54,20 @@ class Program(click.Group):
             return command
         self._ask_plugins()
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for one that a plugin would bring, say which. Raises `click.UsageError`."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if args[0] not in ELSEWHERE:
+                raise
+            message = f"the command {args[0]!r} comes with a plugin: pip install {ELSEWHERE[args[0]]}"
+            if os.environ.get("DRAGOMAN_PLUGINS") is not None:
+                message += ", and see that DRAGOMAN_PLUGINS does not leave it out"
+            raise click.UsageError(message, ctx) from error
 
     def add_command(self, cmd: click.Command, name: str | None = None) -> None:
         """Add a plugin's command. Raises ValueError for a name that is taken."""
@@ -80,9 +99,11 @@ class Program(click.Group):
         for hook in reversed(plugins().hooks.register_commands.get_hookimpls()):
             try:
                 hook.function(*[self for name in hook.argnames if name == "commands"])
-            except Exception as error:  # noqa: BLE001 (a plugin may raise anything)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything)
                 reason = f"{type(error).__name__}: {error}"
-                message = f"the commands of the plugin {hook.plugin_name} are left out: {reason}"
+                offer = plugins().offer_of(hook.plugin)
+                owner, remedy = (offer.origin, f"; {offer.repair}") if offer else (hook.plugin_name, "")
+                message = f"the commands of {owner} are left out: {reason}{remedy}"
                 warnings.warn(message, DragomanWarning, stacklevel=1)
 
     def main(self, args: Sequence[str] | None = None, *_: Any, standalone_mode: bool = True, **extra: Any) -> Any:

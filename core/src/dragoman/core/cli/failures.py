@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
 import traceback
 
 import click
+
+from dragoman.core.secrecy import secret_variables
 
 OK, FAULT, USAGE, AUTH, RATE_LIMIT, PROVIDER, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
@@ -22,9 +22,6 @@ _CODES = {
     "Abort": INTERRUPTED,
     "KeyboardInterrupt": INTERRUPTED,
 }
-_SECRET_NAME = re.compile(r"(?i)(key|token|secret|password)$")
-#: Shorter values are more likely to be words of the message than secrets.
-_SECRET_LENGTH = 8
 
 
 class ProviderFailure(click.ClickException):
@@ -86,7 +83,6 @@ def report(error: BaseException, *, debug: bool) -> int:
 
 def redact(text: str) -> str:
     """Put the name of the environment variable in the place of every secret that a server echoed."""
-    for name, value in os.environ.items():
-        if _SECRET_NAME.search(name) and len(value) >= _SECRET_LENGTH:
-            text = text.replace(value, f"[{name}]")
+    for name, value in secret_variables().items():
+        text = text.replace(value, f"[{name}]")
     return text

@@ -55,7 +55,7 @@ def _ask(only: str | None, base_url: str | None) -> tuple[dict[str, Json], dict[
     wanted = [only] if only else [name for name, offer in router.plugins.providers().items() if not offer.blocked]
     failures = {name: (problems[name], USAGE) for name in wanted if name in problems}
     asked = {name: exchanges[name] for name in wanted if name in exchanges}
-    driver = Driver()
+    driver = Driver(dispatcher.tapes)
 
     def fetch(name: str) -> Json | Exception:
         try:

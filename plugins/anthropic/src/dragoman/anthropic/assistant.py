@@ -153,7 +153,7 @@ def encode_arguments(text: Any, name: str, draft: Draft) -> Json:
 
 def parse_json(text: str) -> Any:
     """JSON as it can stand on the wire again: no NaN, no infinity, integers of any size as they are."""
-    return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    return _DECODER.decode(text)
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -165,3 +165,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(text)
     return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)

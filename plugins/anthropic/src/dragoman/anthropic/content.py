@@ -58,10 +58,7 @@ def mark_last(blocks: list[Json], marker: Json) -> list[Json]:
 
 
 def parts_of(content: Any, where: str) -> Iterator[tuple[Json, str]]:
-    """Walk over content as parts with their place; a string is one text part, null is nothing."""
-    if isinstance(content, str):
-        yield text_block(content), where
-        return
+    """Walk over content as parts with their place; null is nothing."""
     if content is None:
         return
     if not isinstance(content, list):
@@ -82,6 +79,8 @@ def encode_content(
     content: Any, where: str, encoders: dict[str, Callable[[Json, str], Json | None]], ttl: str | None = None
 ) -> list[Json]:
     """Encode every part with the encoder of its type; empty texts vanish, unknown types are refused."""
+    if isinstance(content, str):
+        return [] if is_blank(content) else [text_block(content)]
     blocks: list[Json] = []
     for part, place in parts_of(content, where):
         encode = encoders.get(str(part.get("type")))

@@ -12,6 +12,7 @@ import inspect
 import os
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -137,7 +138,12 @@ class _Mistral:
             "operation_id": "stream_chat" if call.stream else _OPERATIONS.get(call.endpoint, call.endpoint),
             "security_source": self.configuration.security,
         }
-        return context_class(**{name: facts.get(name) for name in inspect.signature(context_class).parameters})
+        return context_class(**{name: facts.get(name) for name in _parameters(context_class)})
+
+
+@cache
+def _parameters(context_class: Any) -> tuple[str, ...]:
+    return tuple(inspect.signature(context_class).parameters)
 
 
 def _is_transport_error(exception: BaseException) -> bool:

@@ -89,7 +89,7 @@ def _arguments(call: Call, text: Any) -> Json:
     if text is None or (isinstance(text, str) and not text.strip()):
         return {}
     try:
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite) if isinstance(text, str) else text
+        value = _DECODER.decode(text) if isinstance(text, str) else text
     except (ValueError, RecursionError):
         value = None
     if isinstance(value, dict):
@@ -109,6 +109,9 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(text)
     return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
 def _names(message: Json) -> Json:

@@ -1,0 +1,15 @@
+"""Which values of the environment are secrets: told by the names of their variables."""
+
+from __future__ import annotations
+
+import os
+import re
+
+_NAME = re.compile(r"(?i)(key|token|secret|password)$")
+#: Shorter values are more likely to be words of a text than secrets.
+SHORTEST = 8
+
+
+def secret_variables() -> dict[str, str]:
+    """Return the environment variables that hold secrets, with their values."""
+    return {name: value for name, value in os.environ.items() if _NAME.search(name) and len(value) >= SHORTEST}
