@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from dragoman.core import Call, InvalidRequest, MissingKey, Wire
-from dragoman.mistralai import Mistral, retrying
+from dragoman.mistralai import Mistral
 from dragoman.mistralai.senders import MistralSender
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ COLOURS = pytest.mark.parametrize("colour", ["sync", "async"])
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrying, "_FIRST", 0.0)
+    monkeypatch.setattr("dragoman.core.retries._FIRST", 0.0)
 
 
 def wire(*, stream: bool = False, **fields: Any) -> Wire:

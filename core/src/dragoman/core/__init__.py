@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     )
     from dragoman.core.readable import diff_json, lay_out
     from dragoman.core.registration import register_hooks, stand_in
+    from dragoman.core.retries import retry_pauses, retry_wait
     from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
     from dragoman.core.tapes import Recorder, Replayer
 
@@ -100,6 +101,7 @@ _HOME = {
     ),
     "readable": ("diff_json", "lay_out"),
     "registration": ("register_hooks", "stand_in"),
+    "retries": ("retry_pauses", "retry_wait"),
     "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
     "tapes": ("Recorder", "Replayer"),
 }
@@ -162,6 +164,8 @@ __all__ = [
     "price_of_usage",
     "refuse_offline",
     "register_hooks",
+    "retry_pauses",
+    "retry_wait",
     "sdk_sender",
     "stand_in",
     "strip_peer_keys",

@@ -16,7 +16,7 @@ from dragoman.core.exchange import CHAT, Exchange
 from dragoman.core.fallback import Attempts, ConfigList
 from dragoman.core.hooks import Hooks
 from dragoman.core.plugins import plugins
-from dragoman.core.provider import Call, Json, OnUnsupported, Provider, Timeout, first_env
+from dragoman.core.provider import Call, Json, OnUnsupported, Provider, SenderKind, Timeout, first_env
 from dragoman.core.routing import Router
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 #: Folders of tapes, for all clients of the process.
 _TAPES = ("DRAGOMAN_REPLAY", "DRAGOMAN_RECORD")
 _POLICIES = get_args(OnUnsupported)
+_SENDERS = get_args(SenderKind)
 #: Listing asks many providers at once; one that hangs must not hold up the rest.
 _LISTING_TIMEOUT: Timeout = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": 5.0}
 #: What a client says to its default provider only, when it says so in all its requests.
@@ -72,6 +73,7 @@ class Dispatcher:
     config: ConfigList | None = None
     #: Who records what providers answer, or answers in their place.
     tapes: Recorder | Replayer | None = None
+    sender: SenderKind = "sdk"
 
     def exchange(self, ask: Ask, options: CallOptions) -> Exchange:
         """Make the exchange that answers `ask`, whose request becomes the exchange's own."""
@@ -214,7 +216,7 @@ def _address(provider: Provider) -> str:
     return str(getattr(ready, "base_url", "")) or provider.base_url
 
 
-def make_dispatcher(  # noqa: PLR0913 (what a client is told, by name)
+def make_dispatcher(  # noqa: PLR0913 (as in Client)
     *,
     default_provider: str,
     default_options: Mapping[str, Any] | None = None,
@@ -222,12 +224,23 @@ def make_dispatcher(  # noqa: PLR0913 (what a client is told, by name)
     aliases: Mapping[str, str] | None = None,
     config_list: Any = None,
     tapes: Recorder | Replayer | None = None,
+    sender: SenderKind = "sdk",
 ) -> Dispatcher:
-    """Make a dispatcher over the plugins of this process; this is when hook plugins are loaded."""
+    """Make a dispatcher over the plugins of this process; this is when hook plugins are loaded.
+
+    `sender` says who sends for the providers that do not say so themselves.
+    """
+    check_sender(sender)
+    providers = tuple(providers)
+    for provider in providers:
+        if check_sender(provider.sender_kind or sender) == "direct":
+            from dragoman.core.credentials import refuse_direct
+
+            refuse_direct(provider)
     installed = plugins()
-    router = Router(installed, default_provider, dict(default_options or {}), tuple(providers), dict(aliases or {}))
+    router = Router(installed, default_provider, dict(default_options or {}), providers, dict(aliases or {}))
     config = ConfigList(config_list, router) if config_list is not None else None
-    return Dispatcher(router, Hooks(installed), config, tapes or choose_tapes())
+    return Dispatcher(router, Hooks(installed), config, tapes or choose_tapes(), sender)
 
 
 def choose_tapes(replay: Any = None, record: Any = None) -> Recorder | Replayer | None:
@@ -245,6 +258,15 @@ def check_policy(policy: str) -> OnUnsupported:
         if policy == known:
             return known  # type: ignore[no-any-return]  # typing.get_args loses the type
     message = f"on_unsupported must be one of {', '.join(_POLICIES)}, not {policy!r}"
+    raise DragomanError(message)
+
+
+def check_sender(kind: str) -> SenderKind:
+    """Return the kind of sender; raises `DragomanError` for a word that is none."""
+    for known in _SENDERS:
+        if kind == known:
+            return known  # type: ignore[no-any-return]  # as above
+    message = f"sender must be one of {', '.join(_SENDERS)}, not {kind!r}"
     raise DragomanError(message)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dragoman.core.capabilities import Capabilities
     from dragoman.core.exchange import Exchange
-    from dragoman.core.provider import Json, OnUnsupported, Provider
+    from dragoman.core.provider import Json, OnUnsupported, Provider, SenderKind
     from dragoman.core.usage import UsageSummary
 
 #: Options of the openai constructor that say how to reach OpenAI itself: they go to that provider's SDK client.
@@ -59,6 +59,7 @@ class ClientMixin:
         on_unsupported: OnUnsupported = "raise",
         replay: Any = None,
         record: Any = None,
+        sender: SenderKind = "sdk",
         api_key: Any = None,
         base_url: Any = None,
         http_client: Any = None,
@@ -77,6 +78,7 @@ class ClientMixin:
                 "aliases": aliases,
                 "config_list": config_list,
                 "tapes": choose_tapes(replay, record),
+                "sender": sender,
             }
             _settings = self._new_settings(plan, check_policy(on_unsupported))
             http_client = self._make_door(_settings.transport)

@@ -25,6 +25,9 @@ OnUnsupported = Literal["raise", "warn", "ignore", "adapt"]
 #: Seconds for everything, seconds per phase (`connect`, `read`, `write`, `pool`), or None: no limit.
 Timeout = float | Mapping[str, float | None] | None
 
+#: Who sends: the vendor's SDK (or whatever sends for a provider by default), or core itself, with a plain key.
+SenderKind = Literal["sdk", "direct"]
+
 
 @dataclass(slots=True)
 class Ledger:
@@ -195,6 +198,7 @@ class Provider:
     `base_url` is what the vendor's own SDK or documentation calls it. `key_env` names environment
     variables in the order they are tried; empty means that no key is needed. `client` is a ready SDK
     client of the caller's, used as it is; `sdk_options` go to the SDK client that the sender makes.
+    `sender` ("sdk" or "direct") comes before what the client says.
     """
 
     #: Version of this contract; checked when the plugin is loaded.
@@ -209,7 +213,7 @@ class Provider:
     #: Endpoints the vendor has, as paths below OpenAI's `/v1` (first segment counts); None: ask the vendor.
     endpoints: ClassVar[frozenset[str] | None] = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is one option, all are named)
         self,
         *,
         name: str | None = None,
@@ -217,6 +221,7 @@ class Provider:
         api_key: str | None = None,
         client: Any = None,
         async_client: Any = None,
+        sender: SenderKind | None = None,
         **sdk_options: Any,
     ) -> None:
         self.name = name or type(self).name
@@ -224,6 +229,7 @@ class Provider:
         self.api_key = api_key or first_env(self.key_env)
         self.client = client
         self.async_client = async_client
+        self.sender_kind = sender
         self.sdk_options = sdk_options
 
     def __repr__(self) -> str:
@@ -273,6 +279,13 @@ class Provider:
 
     def async_sender(self) -> AsyncSender | None:
         """Make the asynchronous sender; None as for `sender`."""
+
+    def headers(self, key: str) -> dict[str, str]:
+        """Headers of each request that goes out without the SDK (`sender="direct"`): how it presents a plain key.
+
+        `key` is empty where there is none. Only a provider without a `sender` may do without: others are refused.
+        """
+        return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def without_password(url: str) -> str:
