@@ -272,7 +272,6 @@ def test_importing_core_loads_neither_openai_nor_an_sdk() -> None:
         "httpx2",
         "pydantic",
         "click",
-        "rich",
         "pluggy",
         "importlib.metadata",
         *VENDOR_SDKS,

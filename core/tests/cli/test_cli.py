@@ -47,7 +47,7 @@ finally:
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 (our own program)
     loaded = set(printed.splitlines()[-1].split())
     assert "click" in loaded
-    assert loaded & {"openai", "rich", "pydantic", "httpx", "httpx2", "dragoman.core.client", "anthropic"} == set()
+    assert loaded & {"openai", "pydantic", "httpx", "httpx2", "dragoman.core.client", "anthropic"} == set()
 
 
 @pytest.mark.parametrize("name", ["chat", "completion", "demo", "models", "plugins"])

@@ -12,8 +12,7 @@ import click
 from dragoman.core.cli import debug_option
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from dragoman.core.cli.terminal import Console
     from dragoman.core.plugins import Finding
 
 #: What is known of a feature -> its colour; in this order.
@@ -30,9 +29,7 @@ def command(*, verbose: bool) -> None:
     """List what is installed, what is broken and why, and which keys are found (never the keys)."""
     from importlib.metadata import version
 
-    from rich.text import Text
-
-    from dragoman.core.cli.terminal import console
+    from dragoman.core.cli.terminal import Console, line_of
     from dragoman.core.plugins import plugins
     from dragoman.core.policy import DragomanWarning
 
@@ -40,18 +37,15 @@ def command(*, verbose: bool) -> None:
         # What it warns about stands in the list.
         warnings.simplefilter("ignore", DragomanWarning)
         findings = plugins().describe()
-    out = console()
+    out = Console()
     versions = [f"{name} {version(name)}" for name in ("dragoman-core", "openai")]
     out.print(f"{', '.join(versions)}, Python {platform.python_version()}", style="dim")
     rows = [_row(finding) for finding in findings]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(4)]
     for row, finding in zip(rows, findings, strict=True):
-        line = Text()
-        for column, (cell, width) in enumerate(zip(row, widths, strict=False)):
-            line.append(cell.ljust(width + 2), style=_STYLES[finding.state] if column == 3 else "")  # noqa: PLR2004 (the state's)
-        line.append(row[4])
-        line.rstrip()
-        out.print(line)
+        *cells, state = [cell.ljust(width + 2) for cell, width in zip(row, widths, strict=False)]
+        styled = [*((cell, "") for cell in cells), (state, _STYLES[finding.state]), (row[4], "")]
+        out.print(*line_of(styled))
         if verbose and finding.kind == "provider" and finding.state == "ok":
             _print_capabilities(out, finding)
     if not findings:
@@ -60,8 +54,6 @@ def command(*, verbose: bool) -> None:
 
 def _print_capabilities(out: Console, finding: Finding) -> None:
     """Names of features, by what is known of them; those with a note stand in lines of their own."""
-    from rich.text import Text
-
     from dragoman.core.capabilities import capabilities_of
     from dragoman.core.errors import PluginError
     from dragoman.core.plugins import plugins
@@ -69,7 +61,7 @@ def _print_capabilities(out: Console, finding: Finding) -> None:
     try:
         known = capabilities_of(plugins().provider(finding.name))
     except PluginError as error:
-        out.print(Text(f"{_INDENT}{error}", style="red"))
+        out.print(f"{_INDENT}{error}", style="red")
         return
     for value, style in _VALUES.items():
         found = {name: one.note for name, one in known.items() if one.value == value}
@@ -82,7 +74,7 @@ def _print_capabilities(out: Console, finding: Finding) -> None:
             indent = " " * len(first)
             lines = textwrap.wrap(text, out.width, initial_indent=indent, subsequent_indent=indent)
             for line in lines:
-                out.print(Text.assemble((first, style), line[len(indent) :]))
+                out.print((first, style), line[len(indent) :])
                 first = indent
 
 
