@@ -24,8 +24,7 @@ OnUnsupported = Literal["raise", "warn", "ignore", "adapt"]
 
 #: Seconds for everything, seconds per phase (`connect`, `read`, `write`, `pool`), or None: no limit.
 Timeout = float | Mapping[str, float | None] | None
-
-#: Who sends: the vendor's SDK (or whatever sends for a provider by default), or core itself, with a plain key.
+#: Who sends: what sends for the provider by default (its SDK, mostly), or core itself, with a plain key.
 SenderKind = Literal["sdk", "direct"]
 
 
@@ -281,9 +280,9 @@ class Provider:
         """Make the asynchronous sender; None as for `sender`."""
 
     def headers(self, key: str) -> dict[str, str]:
-        """Headers of each request that goes out without the SDK (`sender="direct"`): how it presents a plain key.
+        """Say how a request without the SDK (`sender="direct"`) presents a plain key, which is empty if there is none.
 
-        `key` is empty where there is none. Only a provider without a `sender` may do without: others are refused.
+        Only a provider without a `sender` may do without this method: others are refused.
         """
         return {"authorization": f"Bearer {key}"} if key else {}
 
