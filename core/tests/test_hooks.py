@@ -46,6 +46,28 @@ def test_before_call_changes_the_request(road: Any, server: Any, provider: Provi
     assert diary.after[0].context == {"seen": True}
 
 
+def test_a_hook_has_a_request_of_its_own(road: Any, server: Any, provider: Provider, diary: Any) -> None:
+    def change(call: Call) -> None:
+        call.request["messages"][0]["content"] = "Bye"
+        call.request["tools"][0]["function"]["name"] = "changed"
+
+    diary.on["before_call"] = change
+    messages: list[Any] = [{"role": "user", "content": "Hi"}]
+    tools: list[Any] = [{"type": "function", "function": {"name": "given"}}]
+    road.make(provider).create(messages=messages, tools=tools)
+    assert server.requests[0].json["messages"] == [{"role": "user", "content": "Bye"}]
+    assert messages == [{"role": "user", "content": "Hi"}]
+    assert tools == [{"type": "function", "function": {"name": "given"}}]
+
+
+def test_after_call_sees_what_was_asked(road: Any, server: Any, provider: Provider, diary: Any) -> None:
+    messages: list[Any] = [{"role": "user", "content": "Hi"}]
+    stream = road.make(provider).stream(messages=messages)
+    messages[0]["content"] = "changed meanwhile"
+    list(road.items(stream))
+    assert diary.after[0].request["messages"] == [{"role": "user", "content": "Hi"}]
+
+
 def test_before_call_sees_the_call_whole(road: Any, server: Any, provider: Provider, diary: Any) -> None:
     road.make(provider).create(model="m7")
     call = diary.before[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import secrets
 import time
 from dataclasses import dataclass, field, replace
@@ -115,8 +114,7 @@ class Dispatcher:
         """What the caller says comes before what the entry says, but for the provider and its key."""
         assert self.config is not None  # noqa: S101 (the entry is one of its)
         provider, model = self.config.provider(entry)
-        # Hooks may change a request: the next attempt begins with what was asked.
-        request = copy.deepcopy({**entry.params, **ask.request, "model": model})
+        request = {**entry.params, **ask.request, "model": model}
         options = replace(
             options,
             api_key=None,
@@ -126,7 +124,7 @@ class Dispatcher:
             query={**entry.query, **options.query},
         )
         call = self._call(provider, replace(ask, request=request), options)
-        call.extra_body = copy.deepcopy({**entry.extra_body, **extra_body})
+        call.extra_body = {**entry.extra_body, **extra_body}
         call.price = entry.price
         streams_usage = call.stream and not (request.get("stream_options") or {}).get("include_usage")
         if streams_usage:

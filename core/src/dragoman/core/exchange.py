@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from dragoman.core.assembly import Assembly
+from dragoman.core.assembly import Assembly, copied
 from dragoman.core.chunks import cut, says_something, with_ledger
 from dragoman.core.codec import decode_json, encode_json, encode_lenient
 from dragoman.core.failures import check_messages, failure_of, no_endpoint, reported, told_to_start
@@ -98,6 +98,8 @@ class Exchange:
     def open(self) -> Wire | None:
         """Make the wire; None if a hook answered, or if there is nothing to ask the vendor."""
         call = self.call
+        if self.hooks.sees_requests:
+            call.request, call.extra_body = copied(call.request), copied(call.extra_body)
         self.hooks.before_call(call)
         if self._chat:
             check_messages(call)

@@ -35,6 +35,13 @@ class Hooks:
         return bool(self._relay.on_chunk.get_hookimpls())
 
     @property
+    def sees_requests(self) -> bool:
+        """Whether anybody looks at calls: then each has a request of its own, for a hook may change or keep it."""
+        relay = self._relay
+        hooks = (relay.before_call, relay.answer_call, relay.on_chunk, relay.after_call)
+        return any(hook.get_hookimpls() for hook in hooks)
+
+    @property
     def sees_answers(self) -> bool:
         """Whether `after_call` has an implementation; if not, streams are not assembled."""
         return bool(self._relay.after_call.get_hookimpls())
