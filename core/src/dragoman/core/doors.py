@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
 
-    from dragoman.core.provider import OnUnsupported, Provider
+    from dragoman.core.provider import OnUnsupported, Provider, SenderKind
     from dragoman.core.tapes import Recorder, Replayer
 
 
@@ -42,6 +42,7 @@ def http_client(  # noqa: PLR0913 (each is one option, all are named)
     aliases: Mapping[str, str] | None = None,
     config_list: Sequence[Mapping[str, Any]] | None = None,
     on_unsupported: OnUnsupported = "raise",
+    sender: SenderKind = "sdk",
     max_retries: int | None = None,
     replay: str | os.PathLike[str] | Replayer | None = None,
     record: str | os.PathLike[str] | Recorder | None = None,
@@ -58,6 +59,7 @@ def http_client(  # noqa: PLR0913 (each is one option, all are named)
         aliases=aliases,
         config_list=config_list,
         tapes=choose_tapes(replay, record),
+        sender=sender,
     )
     options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))
     return door(Transport(dispatcher, options))
@@ -70,6 +72,7 @@ def async_http_client(  # noqa: PLR0913 (as above)
     aliases: Mapping[str, str] | None = None,
     config_list: Sequence[Mapping[str, Any]] | None = None,
     on_unsupported: OnUnsupported = "raise",
+    sender: SenderKind = "sdk",
     max_retries: int | None = None,
     replay: str | os.PathLike[str] | Replayer | None = None,
     record: str | os.PathLike[str] | Recorder | None = None,
@@ -81,6 +84,7 @@ def async_http_client(  # noqa: PLR0913 (as above)
         aliases=aliases,
         config_list=config_list,
         tapes=choose_tapes(replay, record),
+        sender=sender,
     )
     options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))
     return async_door(AsyncTransport(dispatcher, options))

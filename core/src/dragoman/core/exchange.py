@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from dragoman.core import errors
-from dragoman.core.assembly import Assembly
-from dragoman.core.chunks import cut, says_something, with_report
+from dragoman.core.assembly import Assembly, copied
+from dragoman.core.chunks import cut, says_something, with_ledger
 from dragoman.core.codec import decode_json, encode_json, encode_lenient
-from dragoman.core.failures import failure_of, no_endpoint, reported, told_to_start
+from dragoman.core.failures import check_messages, failure_of, no_endpoint, reported, told_to_start
 from dragoman.core.framing import NDJSON, SSE, FramingError, event_parts, frames
 from dragoman.core.provider import (
     AsyncReply,
-    Call,
     Event,
     Json,
     Reply,
@@ -103,9 +101,11 @@ class Exchange:
     def open(self) -> Wire | None:
         """Make the wire; None if a hook answered, or if there is nothing to ask the vendor."""
         call = self.call
+        if self.hooks.sees_requests:
+            call.request, call.extra_body = copied(call.request), copied(call.extra_body)
         self.hooks.before_call(call)
         if self._chat:
-            _check(call)
+            check_messages(call)
             self._answered = self.hooks.answer_call(call)
             if self._answered is not None:
                 call.answered = True
@@ -146,10 +146,8 @@ class Exchange:
         return self.provider.decode(self.call, body)
 
     def _end(self, response: Json) -> Json:
-        report = self.call.ledger.report()
-        if report and self._chat:
-            choices = [with_report(choice, "message", report) for choice in response["choices"]]
-            response = {**response, "choices": choices}
+        if self._chat:
+            response = with_ledger(response, "message", self.call.ledger)
         self.call.response = response
         self.call.usage = response.get("usage")
         self.completed()
@@ -294,7 +292,7 @@ class Exchange:
         for choice in choices:
             if choice.get("finish_reason"):
                 self.spoken = self._finish_seen = True
-                chunk = self._with_report(chunk)
+                chunk = with_ledger(chunk, "delta", self.call.ledger)
                 break
         if not self.spoken:
             self.spoken = any(map(says_something, choices))
@@ -310,12 +308,6 @@ class Exchange:
         if self._shows_chunks:
             self.hooks.on_chunk(self.call, chunk)
         return chunk
-
-    def _with_report(self, chunk: Json) -> Json:
-        report = self.call.ledger.report()
-        if not report:
-            return chunk
-        return {**chunk, "choices": [with_report(choice, "delta", report) for choice in chunk["choices"]]}
 
     def _place_usage(self, chunk: Json) -> None:
         """OpenAI's chunks have the key, mostly null, where usage was asked for, and else they have not."""
@@ -357,11 +349,3 @@ class Exchange:
         if outcome == "complete" and self._assembly is not None and self.call.stream and self._chat:
             self.call.response = self._assembly.completion()
         self.hooks.after_call(self.call)
-
-
-def _check(call: Call) -> None:
-    """Refuse what no provider can be asked."""
-    messages = call.request.get("messages")
-    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-        msg = "messages must be a list of objects with a role each"
-        raise errors.InvalidRequest(msg)

@@ -63,7 +63,7 @@ class Service:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.dispatcher = dispatcher
-        self.driver = Driver(dispatcher.tapes)
+        self.driver = Driver(dispatcher.tapes, dispatcher.sender)
 
     def answer(self, ask: Ask, options: CallOptions) -> Answer:
         """Answer a request. Raises `openai.OpenAIError`: `failure` makes an answer of one with a status."""
@@ -98,7 +98,7 @@ class AsyncService:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self.dispatcher = dispatcher
-        self.driver = AsyncDriver(dispatcher.tapes)
+        self.driver = AsyncDriver(dispatcher.tapes, dispatcher.sender)
 
     async def answer(self, ask: Ask, options: CallOptions) -> AsyncAnswer:
         """Answer a request. Raises `openai.OpenAIError`: `failure` makes an answer of one with a status."""
