@@ -48,7 +48,7 @@ def serve(provider: Provider) -> Iterator[Callable[..., Served]]:
         def start(
             *, client: dict[str, Any] | None = None, stall: float = 600.0, make: Any = None, **settings: Any
         ) -> Served:
-            options = {"default_options": {"base_url": provider.url, "api_key": KEY, "max_retries": 0}}
+            options = {"default_options": {"base_url": provider.url, "api_key": KEY}, "max_retries": 0}
             configuration = Configuration({**options, **(client or {})}, ServerSettings(**settings))
             return stack.enter_context(Served(make_app(configuration, **(make or {})), stall=stall))
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def sender_of(provider: Provider, kind: SenderKind = "sdk") -> Sender:
     """Make the provider's sender, of this kind unless it says otherwise. Raises `DragomanError` if it cannot be."""
-    if (provider.sender_kind or kind) == "sdk":
+    if _sends_itself(provider, kind):
         return provider.sender() or default_sender(provider)
     from dragoman.core.direct import direct_sender
 
@@ -21,8 +21,17 @@ def sender_of(provider: Provider, kind: SenderKind = "sdk") -> Sender:
 
 def async_sender_of(provider: Provider, kind: SenderKind = "sdk") -> AsyncSender:
     """`sender_of` for the asynchronous side."""
-    if (provider.sender_kind or kind) == "sdk":
+    if _sends_itself(provider, kind):
         return provider.async_sender() or default_async_sender(provider)
     from dragoman.core.direct import async_direct_sender
 
     return async_direct_sender(provider)
+
+
+def _sends_itself(provider: Provider, kind: SenderKind) -> bool:
+    chosen = provider.sender_kind or kind
+    if chosen != "auto":
+        return chosen == "sdk"
+    from dragoman.core.credentials import suits_direct
+
+    return not suits_direct(provider)

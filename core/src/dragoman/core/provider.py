@@ -24,8 +24,9 @@ OnUnsupported = Literal["raise", "warn", "ignore", "adapt"]
 
 #: Seconds for everything, seconds per phase (`connect`, `read`, `write`, `pool`), or None: no limit.
 Timeout = float | Mapping[str, float | None] | None
-#: Who sends: what sends for the provider by default (its SDK, mostly), or core itself, with a plain key.
-SenderKind = Literal["sdk", "direct"]
+#: Who sends: what sends for the provider by default (its SDK, mostly), or core itself, with a plain key;
+#: "auto": core wherever a plain key is all that the provider needs, and else what sends by default.
+SenderKind = Literal["sdk", "direct", "auto"]
 
 
 @dataclass(slots=True)

@@ -25,10 +25,13 @@ class Generation:
     def __init__(self, configuration: Configuration, gate: Gate) -> None:
         client = dict(configuration.client)
         policy = client.pop("on_unsupported", "raise")
+        retries = client.pop("max_retries", None)
         client.setdefault("default_provider", "openai")
+        # Three to five times cheaper than a vendor's SDK, wherever a plain key is all that its provider needs.
+        client.setdefault("sender", "auto")
         self.dispatcher = make_dispatcher(**client)
         self.settings: ServerSettings = configuration.server
-        self.options = CallOptions(on_unsupported=policy, count_usage=self.settings.stream_usage)
+        self.options = CallOptions(max_retries=retries, on_unsupported=policy, count_usage=self.settings.stream_usage)
         self.service = AsyncService(self.dispatcher)
         self.catalogue = Catalogue(self.service)
         self.gate = gate
