@@ -13,7 +13,7 @@ from dragoman.core.assembly import Assembly, copied
 from dragoman.core.chunks import cut, says_something, with_ledger
 from dragoman.core.codec import decode_json, encode_json, encode_lenient
 from dragoman.core.failures import check_messages, failure_of, no_endpoint, reported, told_to_start
-from dragoman.core.framing import NDJSON, SSE, FramingError, event_parts, frames
+from dragoman.core.framing import NDJSON, SSE, FramingError, WholeEvents, event_parts, frames
 from dragoman.core.provider import (
     AsyncReply,
     Event,
@@ -65,8 +65,8 @@ class Exchange:
         self.wait = attempt.wait
         self._hide_usage = attempt.hide_usage
         self.done = False
-        #: Bytes of an event that is not whole yet, and whether a chunk was kept from the caller.
-        self._held = b""
+        self._events = WholeEvents()
+        #: Whether the event that was read last is not the caller's.
         self._hidden = False
         #: Whether a stream has said something: text, thoughts, a tool call, its end.
         self.spoken = False
@@ -210,8 +210,8 @@ class Exchange:
                     yield whole
             if piece is None:
                 self._watch(None)
-                if self._held and not self._hidden:
-                    yield self._held
+                if self._events.held and not self._hidden:
+                    yield self._events.held
             return
         for chunk in self.feed(piece):
             yield b"data: " + encode_lenient(chunk) + b"\n\n"
@@ -220,31 +220,13 @@ class Exchange:
             self.done = True
             yield b"data: [DONE]\n\n"
 
-    def batches(self, piece: bytes | None) -> Iterator[bytes]:
-        """Like `relay`, but all that one piece says at once, which costs whoever sends it on one write."""
-        parts: list[bytes] = []
-        failure = None
-        try:
-            for part in self.relay(piece):
-                parts.append(part)  # noqa: PERF402 (what came before a failure is given first)
-        except Exception as exception:  # noqa: BLE001 (raised again)
-            failure = exception
-        if parts:
-            yield b"".join(parts)
-        if failure is not None:
-            raise failure
-
     def _let_through(self, part: bytes) -> bytes:
-        """Return the bytes to hand on now: none of an event that is silent, or of usage that was not asked for."""
-        if not self._hide_usage:
-            return b"" if _SILENT.fullmatch(part) else part
-        held, self._held = self._held + part, b""
-        if not held.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")):
-            # Only of a whole event is it known whether it may go on.
-            self._held = held
+        """Return the bytes to hand on: none of an event that is silent, or of usage that was not asked for."""
+        part = self._events.take(part) if self._hide_usage else part
+        if self._hidden and part:
+            self._hidden = False
             return b""
-        hidden, self._hidden = self._hidden, False
-        return b"" if hidden or _SILENT.fullmatch(held) else held
+        return b"" if _SILENT.fullmatch(part) else part
 
     def _watch(self, piece: bytes | None) -> None:
         """Keep account of bytes that are handed on as they are."""

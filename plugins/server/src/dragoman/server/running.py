@@ -101,7 +101,7 @@ def _serve_by_workers(source: Source, settings: ServerSettings, listener: socket
         # Workers that cannot start would be started again and again.
         source()
         _announce(listener)
-        listener.set_inheritable(True)  # noqa: FBT003 (the socket's own signature)
+        listener.set_inheritable(True)
         Supervisor(_config(source, settings), [listener]).run()
 
 
