@@ -93,7 +93,8 @@ def test_usage_is_hidden_wherever_the_bytes_are_cut(end: bytes) -> None:
     whole = b"".join([parts[0], last, parts[1], b"data: [DONE]" + end])
     for at in range(len(whole)):
         batches, call, failure = stream(Told([whole[:at], whole[at:]]))
-        assert b"".join(batches) == b"".join([parts[0], last, b"data: [DONE]" + end])
+        # Who ends on a CR does not wait for the LF that may follow it.
+        assert b"".join(batches).rstrip() == b"".join([parts[0], last, b"data: [DONE]"])
         assert (call.usage, failure) == (USAGE, None)
 
 

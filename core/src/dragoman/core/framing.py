@@ -22,7 +22,7 @@ _BOM = b"\xef\xbb\xbf"
 #: What most events are: one line.
 _DATA = b"data: "
 #: Where an SSE event ends, or as much of its end as was cut off the piece before.
-_EVENT_END = re.compile(rb"\A(?:(?:\r\n){1,2}|\r{1,2}|\n{1,2})|(?:\r\n){2}|\n\n|\r\r")
+_EVENT_END = re.compile(rb"\A[\r\n]+|(?:\r\n){2}|\n\n|\r\r")
 
 
 class FramingError(ValueError):

@@ -1,4 +1,4 @@
-"""What all requests of one server share: who answers, who may ask, what is counted, and how that changes at run time."""
+"""What all requests of one server share: who answers, who may ask, what is counted, and how that changes."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Metrics:
         registry = self.registry
         if os.environ.get(SHARED):
             registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library's own
         write: Callable[[Any], bytes]
         write, kind = exposition.choose_encoder(accept)
         return kind, write(registry)

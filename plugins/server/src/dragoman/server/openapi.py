@@ -58,7 +58,7 @@ def _asks(name: str, summary: str, required: list[str], answer: str, *, streams:
 
 
 def _gets(name: str, summary: str, answers: dict[str, Any], *, open_to_all: bool = True) -> dict[str, Any]:
-    security = {} if open_to_all else {"security": [{"key": []}, {}]}
+    security: dict[str, Any] = {} if open_to_all else {"security": [{"key": []}, {}]}
     return {"get": {"operationId": name, "summary": summary, **security, "responses": answers}}
 
 

@@ -66,5 +66,5 @@ def load(path: Path | None, flags: Mapping[str, Any]) -> Configuration:
     if unknown := given.keys() - {one.name for one in fields(ServerSettings)}:
         message = f"{path}: the table server has no key {min(unknown)!r}"
         raise ConfigError(message)
-    lists = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    lists: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return Configuration(found, ServerSettings(**lists))
