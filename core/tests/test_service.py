@@ -117,14 +117,15 @@ def test_what_came_before_a_failure_is_given_first() -> None:
 
 
 def test_events_are_held_until_they_are_whole() -> None:
-    events = WholeEvents()
+    events = WholeEvents(wait=True)
     assert [events.take(part) for part in (b"data: 1", b"\n", b"\n", b"data: 2\r\n\r\n")] == [
         b"",
         b"",
         b"data: 1\n\n",
         b"data: 2\r\n\r\n",
     ]
-    assert events.held == b""
+    assert events.take(b"data: 3\n") == b""
+    assert events.rest() == b"data: 3\n"
 
 
 def test_a_request_is_read() -> None:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-KEY = "sk-upstream-0123456789abcdef"
+KEY = "sk-upstream-01234567"
 USAGE = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
 #: What a flood is made of.
 BLOCK = b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": "x" * 4000}}]}).encode() + b"\n\n"

@@ -6,7 +6,6 @@ or to `begin` and then piece by piece to `feed` or `relay`; `completed`, `failed
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from dragoman.core.assembly import Assembly, copied
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
 
 CHAT = "chat/completions"
 _DONE = b"[DONE]"
-#: An event without data, at which readers of JSON stumble.
-_SILENT = re.compile(rb"data: ?[\r\n]+")
 
 
 class Exchange:
@@ -65,9 +62,7 @@ class Exchange:
         self.wait = attempt.wait
         self._hide_usage = attempt.hide_usage
         self.done = False
-        self._events = WholeEvents()
-        #: Whether the event that was read last is not the caller's.
-        self._hidden = False
+        self._events = WholeEvents(wait=attempt.hide_usage)
         #: Whether a stream has said something: text, thoughts, a tool call, its end.
         self.spoken = False
         self.status = 200
@@ -206,12 +201,12 @@ class Exchange:
             for part in event_parts(piece or b""):
                 # Read first: an event that reports a failure is not handed on, but raised.
                 self._watch(part)
-                if whole := self._let_through(part):
-                    yield whole
+                if told := self._events.take(part):
+                    yield told
             if piece is None:
                 self._watch(None)
-                if self._events.held and not self._hidden:
-                    yield self._events.held
+                if told := self._events.rest():
+                    yield told
             return
         for chunk in self.feed(piece):
             yield b"data: " + encode_lenient(chunk) + b"\n\n"
@@ -219,14 +214,6 @@ class Exchange:
             self._check_whole()
             self.done = True
             yield b"data: [DONE]\n\n"
-
-    def _let_through(self, part: bytes) -> bytes:
-        """Return the bytes to hand on: none of an event that is silent, or of usage that was not asked for."""
-        part = self._events.take(part) if self._hide_usage else part
-        if self._hidden and part:
-            self._hidden = False
-            return b""
-        return b"" if _SILENT.fullmatch(part) else part
 
     def _watch(self, piece: bytes | None) -> None:
         """Keep account of bytes that are handed on as they are."""
@@ -284,7 +271,7 @@ class Exchange:
             self._assembly.add(chunk)
         if self._places_usage:
             if usage and not choices and not self._usage_asked:
-                self._hidden = True
+                self._events.hidden = True
                 return None
             self._place_usage(chunk)
         if self._shows_chunks:

@@ -24,8 +24,7 @@ OnUnsupported = Literal["raise", "warn", "ignore", "adapt"]
 
 #: Seconds for everything, seconds per phase (`connect`, `read`, `write`, `pool`), or None: no limit.
 Timeout = float | Mapping[str, float | None] | None
-#: Who sends: what sends for the provider by default (its SDK, mostly), or core itself, with a plain key;
-#: "auto": core wherever a plain key is all that the provider needs, and else what sends by default.
+#: Who sends: the provider's default (its SDK, mostly); core itself, with a plain key; or core where that is enough.
 SenderKind = Literal["sdk", "direct", "auto"]
 
 
