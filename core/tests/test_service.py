@@ -143,3 +143,14 @@ def test_a_text_is_cleared_of_the_providers_keys() -> None:
     entries = [{"model": "told/m", "api_key": "sk-entry-0123456789"}]
     dispatcher = make_dispatcher(default_provider="told", providers=[Told([])], config_list=entries)
     assert dispatcher.redacted("sk-told-0123456789, sk-entry-0123456789!") == "…, …!"
+
+
+def test_core_sends_itself_where_a_plain_key_is_all_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dragoman.core.kinds import async_sender_of, sender_of
+
+    plain = Provider(name="plain", base_url="http://127.0.0.1:1/v1", api_key="sk-plain-0123456789")
+    special = Provider(name="special", base_url="http://127.0.0.1:1/v1", api_key="sk-0123456789", max_retries=1)
+    assert type(sender_of(plain, "auto")) is type(sender_of(plain, "direct"))
+    assert type(sender_of(special, "auto")) is type(sender_of(special, "sdk"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert type(async_sender_of(plain, "auto")) is type(async_sender_of(plain, "sdk"))
