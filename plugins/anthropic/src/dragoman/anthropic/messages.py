@@ -60,10 +60,12 @@ class _History:
             self._deferred.append(Turn(role, mark_last(blocks, cache_marker(message))))
 
     def _end_results(self) -> None:
-        self.turns += [Turn("user", self._results.close(self.draft)), *self._deferred]
-        self._results = Results()
+        if self._results.expected:
+            self.turns.append(Turn("user", self._results.close(self.draft)))
+            self._results = Results()
+            self._ids = CallIds()
+        self.turns += self._deferred
         self._deferred = []
-        self._ids = CallIds()
 
     def end(self) -> list[Turn]:
         self._end_results()

@@ -25,12 +25,15 @@ class Results:
     """The calls of one assistant turn, and their results as they come in."""
 
     def __init__(self) -> None:
+        #: Whether the turn has called anything.
+        self.expected = False
         self.open: list[OpenCall] = []
         self.blocks: list[Json] = []
         self._answered: set[str] = set()
 
     def expect(self, calls: list[OpenCall]) -> None:
         """Wait for the results of these calls."""
+        self.expected = self.expected or bool(calls)
         self.open.extend(calls)
 
     def take(self, message: Json, place: str) -> None:
