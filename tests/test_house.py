@@ -73,7 +73,7 @@ LAYERS = (
     {"hooks", "registration"},
     {"pricing", "routing"},
     {"failures"},
-    {"replies"},
+    {"messages", "replies"},
     {"exchange"},
     {"arguments", "functions", "inflating", "outgoing", "proxies", "retries", "senders", "stdlibhttp"},
     {"codesenders", "connections", "credentials", "entries", "httpxclients", "sessions"},

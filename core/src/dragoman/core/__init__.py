@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         filter_config,
     )
     from dragoman.core.direct import async_http_sender, http_sender
-    from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, make_dispatcher
+    from dragoman.core.dispatch import AnswerWriter, Ask, CallOptions, Dispatcher, make_dispatcher
     from dragoman.core.doors import async_http_client, http_client
     from dragoman.core.errors import (
         ConfigError,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         UnknownProvider,
         UnsupportedParameter,
     )
+    from dragoman.core.exchange import Exchange
     from dragoman.core.functions import async_function_sender, function_sender
     from dragoman.core.hookspecs import hookimpl
     from dragoman.core.modelclients import FunctionProvider, ModelClientProvider
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         Event,
         Json,
         Ledger,
+        OnUnsupported,
         Provider,
         Reply,
         Sender,
@@ -70,7 +72,7 @@ _HOME = {
         "filter_config",
     ),
     "direct": ("async_http_sender", "http_sender"),
-    "dispatch": ("Ask", "CallOptions", "Dispatcher", "make_dispatcher"),
+    "dispatch": ("AnswerWriter", "Ask", "CallOptions", "Dispatcher", "make_dispatcher"),
     "doors": ("async_http_client", "http_client"),
     "errors": (
         "ConfigError",
@@ -82,6 +84,7 @@ _HOME = {
         "UnknownProvider",
         "UnsupportedParameter",
     ),
+    "exchange": ("Exchange",),
     "functions": ("async_function_sender", "function_sender"),
     "hookspecs": ("hookimpl",),
     "modelclients": ("FunctionProvider", "ModelClientProvider"),
@@ -94,6 +97,7 @@ _HOME = {
         "Event",
         "Json",
         "Ledger",
+        "OnUnsupported",
         "Provider",
         "Reply",
         "Sender",
@@ -114,6 +118,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "FEATURES",
     "HOSTED_ONLY",
+    "AnswerWriter",
     "Ask",
     "AsyncAnswer",
     "AsyncClient",
@@ -132,12 +137,14 @@ __all__ = [
     "DragomanError",
     "DragomanWarning",
     "Event",
+    "Exchange",
     "FunctionProvider",
     "InvalidRequest",
     "Json",
     "Ledger",
     "MissingKey",
     "ModelClientProvider",
+    "OnUnsupported",
     "PluginError",
     "Provider",
     "Recorder",

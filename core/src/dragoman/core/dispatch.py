@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 from urllib.parse import quote, unquote
 
 from dragoman.core.attempt import Attempt
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from dragoman.core.capabilities import Capabilities
+    from dragoman.core.driver import Step
     from dragoman.core.entries import Entry
     from dragoman.core.tapes import Recorder, Replayer
 
@@ -55,11 +56,28 @@ class CallOptions:
     count_usage: bool = False
 
 
+class AnswerWriter(Protocol):
+    """Writes the answer of a chat for a caller who speaks another dialect than OpenAI's."""
+
+    def whole(self, completion: Json) -> bytes:
+        """Write a whole answer, which comes as a `chat.completion`."""
+
+    def step(self, exchange: Exchange) -> Step[bytes]:
+        """Make what writes a stream.
+
+        It is called with each piece of the provider's body and at the end with None: `exchange.feed` turns them into
+        chunks, and `exchange.end` has to be called before the last of it is written.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What is wanted: OpenAI's JSON for an endpoint, or a `content` that is no JSON, of type `content_type`.
 
-    `endpoint` is the path below OpenAI's `/v1`, as "chat/completions".
+    `endpoint` is the path below OpenAI's `/v1`, as "chat/completions". `headers` and `query` are for the provider,
+    after the client's own. `writer` writes the answer of a chat; without one it is OpenAI's.
+    `native` is the chat as Anthropic's dialect has it: a provider that has the dialect gets it, and its answer is
+    handed on as it is, unless a hook wants to see chunks or has changed the request.
     """
 
     request: Json
@@ -67,6 +85,10 @@ class Ask:
     method: str = "POST"
     content: bytes | None = None
     content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, object] = field(default_factory=dict, repr=False)
+    writer: AnswerWriter | None = None
+    native: Json | None = None
 
 
 @dataclass(slots=True)
@@ -108,7 +130,9 @@ class Dispatcher:
         call = self._call(provider, ask, options)
         call.extra_body = extra_body
         hide_usage = options.count_usage and _ask_for_usage(call)
-        return Exchange(Attempt(provider, call, hide_usage=hide_usage), self.hooks, ask.content, ask.content_type)
+        return Exchange(
+            Attempt(provider, call, hide_usage=hide_usage, native=ask.native), self.hooks, ask.content, ask.content_type
+        )
 
     def capabilities(self, model: str) -> Capabilities:
         """Return what is known of the provider that a request with this model goes to; of a list, what all have."""
@@ -133,7 +157,9 @@ class Dispatcher:
         call = self._call(provider, replace(ask, request=request), options)
         call.extra_body = {**entry.extra_body, **extra_body}
         call.price = entry.price
-        return Attempt(provider, call, self.config.pace(entry), hide_usage=_ask_for_usage(call))
+        # What an entry says stands in the chat alone.
+        native = None if entry.params or entry.extra_body else ask.native
+        return Attempt(provider, call, self.config.pace(entry), hide_usage=_ask_for_usage(call), native=native)
 
     def redacted(self, text: str) -> str:
         """Return a text of a provider's, without the keys of providers: some servers quote the one that they refuse."""
@@ -214,8 +240,8 @@ class Dispatcher:
             base_url=_address(provider),
             id=f"chatcmpl-{secrets.token_hex(12)}",
             created=int(time.time()),
-            extra_headers={**defaults, **options.headers},
-            extra_query=options.query,
+            extra_headers={**defaults, **options.headers, **ask.headers},
+            extra_query={**options.query, **ask.query} if ask.query else options.query,
             api_key=options.api_key,
             timeout=options.timeout,
             max_retries=options.max_retries,

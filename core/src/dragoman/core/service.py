@@ -71,9 +71,9 @@ class Service:
             return Answer(200, {"content-type": _JSON}, encode_lenient(self._models(options)))
         exchange = self.dispatcher.exchange(ask, options)
         if exchange.call.stream:
-            pieces = self.driver.stream(exchange, _batches(exchange))
+            pieces = self.driver.stream(exchange, _step(ask, exchange))
             return Answer(exchange.status, _stream_headers(exchange), pieces=pieces, call=exchange.call)
-        content = _whole(self.dispatcher, exchange, self.driver.fetch(exchange))
+        content = _whole(self.dispatcher, ask, exchange, self.driver.fetch(exchange))
         return Answer(exchange.status, _headers(exchange), content, call=exchange.call)
 
     def _models(self, options: CallOptions) -> Json:
@@ -106,9 +106,9 @@ class AsyncService:
             return AsyncAnswer(200, {"content-type": _JSON}, encode_lenient(await self._models(options)))
         exchange = self.dispatcher.exchange(ask, options)
         if exchange.call.stream:
-            pieces = await self.driver.stream(exchange, _batches(exchange))
+            pieces = await self.driver.stream(exchange, _step(ask, exchange))
             return AsyncAnswer(exchange.status, _stream_headers(exchange), pieces=pieces, call=exchange.call)
-        content = _whole(self.dispatcher, exchange, await self.driver.fetch(exchange))
+        content = _whole(self.dispatcher, ask, exchange, await self.driver.fetch(exchange))
         return AsyncAnswer(exchange.status, _headers(exchange), content, call=exchange.call)
 
     async def _models(self, options: CallOptions) -> Json:
@@ -160,14 +160,14 @@ def reply_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _batches(exchange: Exchange) -> Step[bytes]:
-    """Relay all that one piece says at once, which costs whoever sends it on one write."""
+def _batches(write: Step[bytes]) -> Step[bytes]:
+    """Give all that one piece says at once, which costs whoever sends it on one write."""
 
     def step(piece: bytes | None) -> Iterator[bytes]:
         parts: list[bytes] = []
         failure = None
         try:
-            for part in exchange.relay(piece):
+            for part in write(piece):
                 parts.append(part)  # noqa: PERF402 (what came before a failure is given first)
         except Exception as exception:  # noqa: BLE001 (raised again)
             failure = exception
@@ -183,8 +183,18 @@ def _lists_models(ask: Ask) -> bool:
     return ask.endpoint == "models" and ask.method == "GET"
 
 
-def _whole(dispatcher: Dispatcher, exchange: Exchange, body: Json) -> bytes:
+def _step(ask: Ask, exchange: Exchange) -> Step[bytes]:
+    """What comes out of a stream: the caller's dialect, or what is handed on."""
+    if ask.writer is None:
+        return _batches(exchange.relay)
+    write = ask.writer.step(exchange)
+    return _batches(lambda piece: exchange.relay(piece) if exchange.passes else write(piece))
+
+
+def _whole(dispatcher: Dispatcher, ask: Ask, exchange: Exchange, body: Json) -> bytes:
     """JSON, or the vendor's own bytes where nothing was translated."""
+    if ask.writer is not None and not exchange.passes:
+        return ask.writer.whole(body)
     listed = dispatcher.as_listed(exchange.call, body)
     raw = exchange.raw if listed is body else None
     return encode_lenient(listed) if raw is None else raw

@@ -18,6 +18,9 @@ from dragoman.server.bodies import headers_of
 from dragoman.server.catalogue import ListTurn
 from dragoman.server.dialects import OpenAIDialect
 from dragoman.server.gateway import Gateway
+from dragoman.server.messages.dialect import COUNT_TOKENS
+from dragoman.server.messages.target import MESSAGES
+from dragoman.server.messages.turn import MessagesTurn
 from dragoman.server.openapi import DESCRIPTION
 from dragoman.server.refusals import Refusal
 from dragoman.server.turns import Turn
@@ -85,6 +88,11 @@ def _routes(gateway: Gateway) -> list[Route]:
     asked = [
         Route(f"{prefix}/{name}", Endpoint(gateway, name), methods=["POST"])
         for name in ENDPOINTS
+        for prefix in _PREFIXES
+    ]
+    asked += [
+        Route(f"{prefix}/{name}", Endpoint(gateway, name, turn=MessagesTurn), methods=["POST"])
+        for name in (MESSAGES, COUNT_TOKENS)
         for prefix in _PREFIXES
     ]
     pages = _Pages(gateway)

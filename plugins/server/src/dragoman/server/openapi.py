@@ -82,6 +82,12 @@ def _describe() -> dict[str, Any]:
             ),
             "/v1/embeddings": _asks("createEmbedding", "Embed texts", ["model", "input"], "Object"),
             "/v1/responses": _asks("createResponse", "OpenAI's Responses", ["model", "input"], "Object", streams=True),
+            "/v1/messages": _asks(
+                "createMessage", "Anthropic's Messages", ["model", "messages", "max_tokens"], "Message", streams=True
+            ),
+            "/v1/messages/count_tokens": _asks(
+                "countTokens", "A prompt's tokens, by the provider's count", ["model", "messages"], "Count"
+            ),
             "/v1/models": _gets("listModels", "Models that the caller may use", listed, open_to_all=False),
             "/v1/models/{model}": one,
             "/health/liveness": _gets("liveness", "Whether the process answers", {"200": status}),
@@ -115,6 +121,10 @@ def _schemas() -> dict[str, Any]:
             "object",
             "data",
         ),
+        "Message": _object(
+            {"type": {"const": "message"}, "content": {"type": "array", "items": {"type": "object"}}}, "type", "content"
+        ),
+        "Count": _object({"input_tokens": {"type": "integer"}}, "input_tokens"),
         "ChatCompletion": _object(
             {"object": {"const": "chat.completion"}, "choices": {"type": "array", "items": {"type": "object"}}},
             "choices",
