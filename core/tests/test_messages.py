@@ -280,6 +280,18 @@ def test_a_fallback_speaks_in_its_own_way(ask: Any, server: Any) -> None:
     assert call.provider == "mute"
 
 
+def test_a_stream_that_had_nothing_to_say_may_be_another_providers(ask: Any, server: Any) -> None:
+    """And one that has begun to speak may not."""
+    entries = [{"model": "speaker/m"}, {"model": "mute/m"}]
+    server.script(server.stream(*EVENTS[:2]), path="/messages")
+    with pytest.warns(UserWarning, match="going on with"):
+        content, _ = ask("sync", model=None, stream=True, config_list=entries)
+    assert content.isupper()
+    server.script(server.stream(*EVENTS[:4]), path="/messages")
+    with pytest.raises(openai.APIConnectionError, match="message_stop"):
+        ask("sync", model=None, stream=True, config_list=entries)
+
+
 def test_counts_that_are_missing_keep_their_first_value() -> None:
     watch = MessagesWatch(Speaker(base_url="http://127.0.0.1"))
     for piece in EVENTS:

@@ -147,7 +147,10 @@ def test_a_request_and_its_answer_pass_through(app: Any, vendor: Any) -> None:
         "a_parameter_of_next_year": [1.0, 12345678901234567890],
     }
     content, headers = post(
-        app, body, "/v1/messages?beta=true", **{"anthropic-version": "2023-06-01", "anthropic-beta": "a,b"}
+        app,
+        {**body, "dragoman": {"on_unsupported": "warn"}},
+        "/v1/messages?beta=true",
+        **{"anthropic-version": "2023-06-01", "anthropic-beta": "a,b"},
     )
     assert content == raw
     assert headers["request-id"].startswith("req_")
