@@ -47,6 +47,8 @@ UNIT_TESTS = [str(folder / "tests") for folder in FOLDERS.values() if (folder / 
 LITELLM_PROXY = "litellm[proxy]==1.106.2"
 #: A server with the wire formats of many vendors, and with their failures on demand (npm).
 AIMOCK = "@copilotkit/aimock@1.43.0"
+#: OpenAI's own client for JavaScript (npm).
+OPENAI_FOR_NODE = "openai@6"
 #: What talks to a provider: a plugin may bring in only what it declares itself.
 VENDOR_SDKS = {"anthropic", "litellm", "lmstudio", "mistralai", "ollama", "together", "vllm", "xllamacpp"}
 #: The developer's own keys and addresses decide no test.
@@ -379,6 +381,22 @@ def aimock(session: nox.Session) -> None:
     script = folder / "node_modules" / AIMOCK.rpartition("@")[0] / "dist" / "cli.js"
     env = {**CLEAN, "DRAGOMAN_AIMOCK": str(script)}
     session.run("python", *pytest("tests/servers/aimock", *session.posargs), env=env)
+
+
+@nox.session(requires=["build"])
+def server_clients(session: nox.Session) -> None:
+    """Run the tests of dragoman's server with clients of other languages: the openai package for node (npm)."""
+    if missing := [name for name in ("node", "npm") if not shutil.which(name)]:
+        session.skip(f"{' and '.join(missing)} not found: the client is a program for node")
+    quiet = ("--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+    npm = ("npm", "install", *quiet, OPENAI_FOR_NODE, "--prefix")
+    try:
+        folder = once(session, OPENAI_FOR_NODE, lambda folder: session.run(*npm, str(folder), external=True))
+    except CommandFailed:
+        session.skip("npm could not fetch the openai package")
+    install(session, *test_needs())
+    env = {**CLEAN, "DRAGOMAN_NODE": str(folder)}
+    session.run("python", *pytest("tests/servers/server_clients", *session.posargs), env=env)
 
 
 @nox.session(requires=["build"])

@@ -67,7 +67,7 @@ def test_facts_of_the_contract() -> None:
     provider = Anthropic()
     assert (provider.api, provider.name, provider.framing) == (1, "anthropic", "sse")
     assert provider.base_url == "https://api.anthropic.com"
-    assert set(provider.endpoints or ()) == {"chat", "models"}
+    assert set(provider.endpoints or ()) == {"chat", "messages", "models"}
     assert "sk-ant" not in repr(Anthropic(api_key="sk-ant-secret"))
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         filter_config,
     )
     from dragoman.core.direct import async_http_sender, http_sender
+    from dragoman.core.dispatch import AnswerWriter, Ask, CallOptions, Dispatcher, make_dispatcher
     from dragoman.core.doors import async_http_client, http_client
     from dragoman.core.errors import (
         ConfigError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         UnknownProvider,
         UnsupportedParameter,
     )
+    from dragoman.core.exchange import Exchange
     from dragoman.core.functions import async_function_sender, function_sender
     from dragoman.core.hookspecs import hookimpl
     from dragoman.core.modelclients import FunctionProvider, ModelClientProvider
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
         Event,
         Json,
         Ledger,
+        OnUnsupported,
         Provider,
         Reply,
         Sender,
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
     from dragoman.core.registration import register_hooks, stand_in
     from dragoman.core.retries import retry_pauses, retry_wait
     from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
+    from dragoman.core.service import AsyncAnswer, AsyncService, failure, read_ask
     from dragoman.core.tapes import Recorder, Replayer
 
 _HOME = {
@@ -68,6 +72,7 @@ _HOME = {
         "filter_config",
     ),
     "direct": ("async_http_sender", "http_sender"),
+    "dispatch": ("AnswerWriter", "Ask", "CallOptions", "Dispatcher", "make_dispatcher"),
     "doors": ("async_http_client", "http_client"),
     "errors": (
         "ConfigError",
@@ -79,6 +84,7 @@ _HOME = {
         "UnknownProvider",
         "UnsupportedParameter",
     ),
+    "exchange": ("Exchange",),
     "functions": ("async_function_sender", "function_sender"),
     "hookspecs": ("hookimpl",),
     "modelclients": ("FunctionProvider", "ModelClientProvider"),
@@ -91,6 +97,7 @@ _HOME = {
         "Event",
         "Json",
         "Ledger",
+        "OnUnsupported",
         "Provider",
         "Reply",
         "Sender",
@@ -103,6 +110,7 @@ _HOME = {
     "registration": ("register_hooks", "stand_in"),
     "retries": ("retry_pauses", "retry_wait"),
     "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
+    "service": ("AsyncAnswer", "AsyncService", "failure", "read_ask"),
     "tapes": ("Recorder", "Replayer"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -110,25 +118,33 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "FEATURES",
     "HOSTED_ONLY",
+    "AnswerWriter",
+    "Ask",
+    "AsyncAnswer",
     "AsyncClient",
     "AsyncReply",
     "AsyncSender",
+    "AsyncService",
     "Call",
+    "CallOptions",
     "Capabilities",
     "Capability",
     "Chunks",
     "Client",
     "CompatibleProvider",
     "ConfigError",
+    "Dispatcher",
     "DragomanError",
     "DragomanWarning",
     "Event",
+    "Exchange",
     "FunctionProvider",
     "InvalidRequest",
     "Json",
     "Ledger",
     "MissingKey",
     "ModelClientProvider",
+    "OnUnsupported",
     "PluginError",
     "Provider",
     "Recorder",
@@ -153,6 +169,7 @@ __all__ = [
     "config_list_from_json",
     "config_list_from_models",
     "diff_json",
+    "failure",
     "filter_config",
     "function_sender",
     "hookimpl",
@@ -160,8 +177,10 @@ __all__ = [
     "http_sender",
     "is_default",
     "lay_out",
+    "make_dispatcher",
     "pack",
     "price_of_usage",
+    "read_ask",
     "refuse_offline",
     "register_hooks",
     "retry_pauses",

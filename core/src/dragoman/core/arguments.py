@@ -31,14 +31,15 @@ def parameters() -> tuple[str, ...]:
 
 
 @cache
-def _names() -> frozenset[str]:
+def names() -> frozenset[str]:
+    """`parameters`, to look names up in."""
     return frozenset(parameters())
 
 
 def check_arguments(params: Mapping[str, Any]) -> None:
     """Refuse what the SDK's own `create` refuses. Raises TypeError."""
-    if not _names().issuperset(params):
-        unknown = params.keys() - _names()
+    if not names().issuperset(params):
+        unknown = params.keys() - names()
         message = (
             f"create() got an unexpected keyword argument {min(unknown)!r}; vendor's own parameters go in extra_body"
         )

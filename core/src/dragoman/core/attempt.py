@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dragoman.core.provider import Call, Provider
+    from dragoman.core.provider import Call, Json, Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +14,11 @@ class Attempt:
     """A provider and the call that it is to answer.
 
     `wait`: in so many seconds it may be sent. `hide_usage`: a stream's usage is asked for, but not by the caller.
+    `native`: the same request in Anthropic's dialect, for a provider that has it.
     """
 
     provider: Provider
     call: Call
     wait: float = 0.0
     hide_usage: bool = False
+    native: Json | None = None

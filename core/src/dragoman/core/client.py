@@ -40,7 +40,8 @@ class Client(ClientMixin, openai.OpenAI):
     `record` puts what goes over the wire into a folder, one tape for each exchange; `replay` answers from such a
     folder, without the network. A `Recorder` or `Replayer` says how.
 
-    `sender="direct"` leaves the vendors' SDKs out: requests go out over plain HTTP with the provider's plain key.
+    `sender="direct"` leaves the vendors' SDKs out: requests go out over plain HTTP with the provider's plain key;
+    `"auto"` does so where that key is enough.
     """
 
     _make_transport = Transport

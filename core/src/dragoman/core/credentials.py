@@ -68,6 +68,15 @@ def refuse_direct(provider: Provider) -> None:
     raise DragomanError(message)
 
 
+def suits_direct(provider: Provider) -> bool:
+    """Whether a plain key over plain HTTP is all that a provider needs."""
+    try:
+        refuse_direct(provider)
+    except DragomanError:
+        return False
+    return True
+
+
 def _sent_by_openai(provider: Provider) -> bool:
     return type(provider).sender is Provider.sender or provider.sender() is None
 

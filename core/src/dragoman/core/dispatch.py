@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Protocol, get_args
 from urllib.parse import quote, unquote
 
 from dragoman.core.attempt import Attempt
@@ -17,11 +17,13 @@ from dragoman.core.hooks import Hooks
 from dragoman.core.plugins import plugins
 from dragoman.core.provider import Call, Json, OnUnsupported, Provider, SenderKind, Timeout, first_env
 from dragoman.core.routing import Router
+from dragoman.core.secrecy import SHORTEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from dragoman.core.capabilities import Capabilities
+    from dragoman.core.driver import Step
     from dragoman.core.entries import Entry
     from dragoman.core.tapes import Recorder, Replayer
 
@@ -40,7 +42,8 @@ class CallOptions:
     """What a client says about each of its calls. `api_key` goes to whichever provider is called.
 
     `headers` are this call's own; `default_headers` are all calls', and credentials among them are for the
-    default provider.
+    default provider. `count_usage`: streams of chat completions are asked for their usage, which the caller sees
+    only if the request asks for it too; it stands in the `Call`.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -50,22 +53,47 @@ class CallOptions:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, object] = field(default_factory=dict, repr=False)
+    count_usage: bool = False
+
+
+class AnswerWriter(Protocol):
+    """Writes the answer of a chat for a caller who speaks another dialect than OpenAI's."""
+
+    def whole(self, completion: Json) -> bytes:
+        """Write a whole answer, which comes as a `chat.completion`."""
+
+    def step(self, exchange: Exchange) -> Step[bytes]:
+        """Make what writes a stream.
+
+        It is called with each piece of the provider's body and at the end with None: `exchange.feed` turns them into
+        chunks, and `exchange.end` has to be called before the last of it is written.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is wanted: OpenAI's JSON for an endpoint, or a `content` that is no JSON, of type `content_type`."""
+    """What is wanted: OpenAI's JSON for an endpoint, or a `content` that is no JSON, of type `content_type`.
+
+    `endpoint` is the path below OpenAI's `/v1`, as "chat/completions". `headers` and `query` are for the provider,
+    after the client's own. `writer` writes the answer of a chat; without one it is OpenAI's.
+    `native` is the chat as Anthropic's dialect has it: a provider that has the dialect gets it, and its answer is
+    handed on as it is, unless a hook wants to see chunks or has changed the request.
+    """
 
     request: Json
     endpoint: str = CHAT
     method: str = "POST"
     content: bytes | None = None
     content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, object] = field(default_factory=dict, repr=False)
+    writer: AnswerWriter | None = None
+    native: Json | None = None
 
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Makes exchanges for one client, its copies included."""
+    """Finds out who answers a request, for one client and its copies; `make_dispatcher` makes one."""
 
     router: Router
     hooks: Hooks
@@ -101,7 +129,10 @@ class Dispatcher:
             ask = replace(ask, endpoint=endpoint)
         call = self._call(provider, ask, options)
         call.extra_body = extra_body
-        return Exchange(Attempt(provider, call), self.hooks, ask.content, ask.content_type)
+        hide_usage = options.count_usage and _ask_for_usage(call)
+        return Exchange(
+            Attempt(provider, call, hide_usage=hide_usage, native=ask.native), self.hooks, ask.content, ask.content_type
+        )
 
     def capabilities(self, model: str) -> Capabilities:
         """Return what is known of the provider that a request with this model goes to; of a list, what all have."""
@@ -126,10 +157,19 @@ class Dispatcher:
         call = self._call(provider, replace(ask, request=request), options)
         call.extra_body = {**entry.extra_body, **extra_body}
         call.price = entry.price
-        streams_usage = call.stream and not (request.get("stream_options") or {}).get("include_usage")
-        if streams_usage:
-            request["stream_options"] = {**(request.get("stream_options") or {}), "include_usage": True}
-        return Attempt(provider, call, self.config.pace(entry), hide_usage=streams_usage)
+        # What an entry says stands in the chat alone.
+        native = None if entry.params or entry.extra_body else ask.native
+        return Attempt(provider, call, self.config.pace(entry), hide_usage=_ask_for_usage(call), native=native)
+
+    def redacted(self, text: str) -> str:
+        """Return a text of a provider's, without the keys of providers: some servers quote the one that they refuse."""
+        entries = self.config.entries if self.config is not None else ()
+        keys = {str(entry.options.get("api_key") or "") for entry in entries}
+        keys |= {str(provider.api_key or "") for provider in self.router.made()}
+        for key in keys:
+            if len(key) >= SHORTEST:
+                text = text.replace(key, "…")
+        return text
 
     def model_lists(self, options: CallOptions) -> tuple[dict[str, Exchange], dict[str, str]]:
         """Make one exchange per provider that lists its models, and say why others cannot.
@@ -200,13 +240,22 @@ class Dispatcher:
             base_url=_address(provider),
             id=f"chatcmpl-{secrets.token_hex(12)}",
             created=int(time.time()),
-            extra_headers={**defaults, **options.headers},
-            extra_query=options.query,
+            extra_headers={**defaults, **options.headers, **ask.headers},
+            extra_query={**options.query, **ask.query} if ask.query else options.query,
             api_key=options.api_key,
             timeout=options.timeout,
             max_retries=options.max_retries,
             on_unsupported=options.on_unsupported,
         )
+
+
+def _ask_for_usage(call: Call) -> bool:
+    """Have a stream tell its usage; False: there is no need to, or the caller wants to see it."""
+    options = call.request.get("stream_options") or {}
+    if not call.stream or call.endpoint != CHAT or not isinstance(options, dict) or options.get("include_usage"):
+        return False
+    call.request["stream_options"] = {**options, "include_usage": True}
+    return True
 
 
 def _address(provider: Provider) -> str:
@@ -225,6 +274,8 @@ def make_dispatcher(  # noqa: PLR0913 (as in Client)
     sender: SenderKind = "sdk",
 ) -> Dispatcher:
     """Make a dispatcher over the plugins of this process; this is when hook plugins are loaded.
+
+    The arguments are those of `Client`; `default_options` are for the default provider (`base_url`, `api_key`, …).
 
     `sender` says who sends for the providers that do not say so themselves.
     """

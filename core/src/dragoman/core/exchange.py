@@ -6,14 +6,14 @@ or to `begin` and then piece by piece to `feed` or `relay`; `completed`, `failed
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Literal
 
 from dragoman.core.assembly import Assembly, copied
 from dragoman.core.chunks import cut, says_something, with_ledger
 from dragoman.core.codec import decode_json, encode_json, encode_lenient
 from dragoman.core.failures import check_messages, failure_of, no_endpoint, reported, told_to_start
-from dragoman.core.framing import NDJSON, SSE, FramingError, event_parts, frames
+from dragoman.core.framing import NDJSON, SSE, FramingError, WholeEvents, event_parts, frames
+from dragoman.core.messages import MESSAGES, MessagesWatch, encode_native, native_of
 from dragoman.core.provider import (
     AsyncReply,
     Event,
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 CHAT = "chat/completions"
 _DONE = b"[DONE]"
-#: An event without data, at which readers of JSON stumble.
-_SILENT = re.compile(rb"data: ?[\r\n]+")
 
 
 class Exchange:
@@ -60,11 +58,12 @@ class Exchange:
         self._attempt(attempt)
 
     def _attempt(self, attempt: Attempt) -> None:
-        self.provider, self.call = attempt.provider, attempt.call
+        self._tried, self.provider, self.call = attempt, attempt.provider, attempt.call
         #: Seconds until the call may be sent.
         self.wait = attempt.wait
         self._hide_usage = attempt.hide_usage
         self.done = False
+        self._events = WholeEvents(wait=attempt.hide_usage)
         #: Whether a stream has said something: text, thoughts, a tool call, its end.
         self.spoken = False
         self.status = 200
@@ -84,6 +83,9 @@ class Exchange:
         #: Whether usage is in the chunks only as the caller asked for it, and whether the caller did.
         self._places_usage = self._usage_asked = False
         self._chat = self.call.endpoint == CHAT and self.call.method == "POST"
+        self._watcher = MessagesWatch(self.provider) if self.call.endpoint == MESSAGES else None
+        #: Whether a chat's request and answer are handed on in Anthropic's dialect; `open` finds out.
+        self.passes = False
 
     def fall_back(self, failure: BaseException) -> bool:
         """Begin anew with the next provider, if there is one and the failure is not final."""
@@ -98,9 +100,11 @@ class Exchange:
     def open(self) -> Wire | None:
         """Make the wire; None if a hook answered, or if there is nothing to ask the vendor."""
         call = self.call
+        asked = call.request
         if self.hooks.sees_requests:
             call.request, call.extra_body = copied(call.request), copied(call.extra_body)
         self.hooks.before_call(call)
+        native = native_of(self._tried, self.hooks, asked)
         if self._chat:
             check_messages(call)
             self._answered = self.hooks.answer_call(call)
@@ -110,7 +114,11 @@ class Exchange:
         offered = self.provider.endpoints
         if offered is not None and call.endpoint.partition("/")[0] not in offered:
             raise no_endpoint(call, offered)
-        wire = self.provider.encode(call)
+        if native is None:
+            wire = self.provider.encode(call)
+        else:
+            wire = encode_native(self._tried, native)
+            self.passes, self._chat, self._watcher = True, False, MessagesWatch(self.provider)
         if call.extra_body:
             wire.body = self.provider.merge_extra_body(wire.body or {}, call.extra_body)
         if self.content is not None:
@@ -140,13 +148,15 @@ class Exchange:
     def _read(self, reply: Reply | AsyncReply, body: Json) -> Json:
         if self._chat:
             return read_completion(self.provider, self.call, reply, body)
+        if self._watcher is not None:
+            return self._watcher.read(body)
         return self.provider.decode(self.call, body)
 
     def _end(self, response: Json) -> Json:
         if self._chat:
             response = with_ledger(response, "message", self.call.ledger)
-        self.call.response = response
-        self.call.usage = response.get("usage")
+        self.call.response = None if self.passes else response
+        self.call.usage = self._watcher.usage if self._watcher is not None else response.get("usage")
         self.completed()
         return response
 
@@ -167,7 +177,7 @@ class Exchange:
     @property
     def untouched(self) -> bool:
         """Whether the vendor's bytes may be handed on as they are."""
-        return not self._chat or not (self._made_here or self._hide_usage or self.hooks.sees_chunks)
+        return not self._chat or not (self._made_here or self.hooks.sees_chunks)
 
     def begin(self, reply: Reply | AsyncReply | None) -> None:
         """Look at the head of a streamed reply; None: a hook has answered."""
@@ -203,21 +213,29 @@ class Exchange:
             for part in event_parts(piece or b""):
                 # Read first: an event that reports a failure is not handed on, but raised.
                 self._watch(part)
-                if not _SILENT.fullmatch(part):
-                    yield part
+                if told := self._events.take(part):
+                    yield told
             if piece is None:
                 self._watch(None)
+                if told := self._events.rest():
+                    yield told
             return
         for chunk in self.feed(piece):
             yield b"data: " + encode_lenient(chunk) + b"\n\n"
         if piece is None:
-            self._check_whole()
-            self.done = True
+            self.end()
             yield b"data: [DONE]\n\n"
+
+    def end(self) -> None:
+        """The body has been read, and what follows is the caller's own end of a stream; raises if it was cut."""
+        self._check_whole()
+        self.done = True
 
     def _watch(self, piece: bytes | None) -> None:
         """Keep account of bytes that are handed on as they are."""
-        if self._chat:
+        if self._watcher is not None:
+            self.spoken, self.done = self._watcher.look(self.call, piece)
+        elif self._chat:
             for _ in self.feed(piece):
                 pass
             if self.done:
@@ -271,6 +289,7 @@ class Exchange:
             self._assembly.add(chunk)
         if self._places_usage:
             if usage and not choices and not self._usage_asked:
+                self._events.hidden = True
                 return None
             self._place_usage(chunk)
         if self._shows_chunks:

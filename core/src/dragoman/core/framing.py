@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 #: No vendor sends an event near this size; a server that never ends one must not fill the memory.
 MAX_BYTES = 64 * 1024 * 1024
 
+#: An event without data, at which readers of JSON stumble.
+_SILENT = re.compile(rb"data: ?[\r\n]+")
 _BOM = b"\xef\xbb\xbf"
 #: What most events are: one line.
 _DATA = b"data: "
-#: Where an SSE event ends, or a line end that was cut off the piece before.
-_EVENT_END = re.compile(rb"\A(?:\r\n|\r|\n)|(?:\r\n){2}|\n\n|\r\r")
+#: Where an SSE event ends, or as much of its end as was cut off the piece before.
+_EVENT_END = re.compile(rb"\A[\r\n]+|(?:\r\n){2}|\n\n|\r\r")
 
 
 class FramingError(ValueError):
@@ -179,3 +181,30 @@ def event_parts(piece: bytes) -> Iterator[bytes]:
         start = end.end()
     if start < len(piece):
         yield piece[start:]
+
+
+class WholeEvents:
+    """A stream's bytes on their way to somebody else, without the events that are `hidden`, or silent.
+
+    `wait`: an event's bytes are held back until it is whole; only then is it known whether it is to be hidden.
+    """
+
+    def __init__(self, *, wait: bool) -> None:
+        self.hidden = False
+        self._wait = wait
+        self._held = b""
+
+    def take(self, part: bytes) -> bytes:
+        """Take what ends at most one event (see `event_parts`); return what may go on now."""
+        if self._wait:
+            part = self._held + part
+            whole = part.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
+            self._held = b"" if whole else part
+            if not whole:
+                return b""
+        hidden, self.hidden = self.hidden, False
+        return b"" if hidden or _SILENT.fullmatch(part) else part
+
+    def rest(self) -> bytes:
+        """Return what was held back when the stream ended."""
+        return b"" if self.hidden else self._held

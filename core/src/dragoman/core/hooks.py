@@ -27,6 +27,8 @@ class Hooks:
     def __init__(self, plugins: Plugins) -> None:
         self._plugins = plugins
         relay = self._relay = plugins.hooks
+        #: Whether calls are counted in `meter`, which asks for their prices.
+        self.metering = True
         self.meter = UsageMeter(self.price_of, lambda: bool(relay.price_of.get_hookimpls()))
 
     @property
@@ -62,7 +64,8 @@ class Hooks:
 
     def after_call(self, call: Call) -> None:
         """Count a call that has ended and tell everybody; what one raises is a warning, and the others are told too."""
-        self.meter.count(call)
+        if self.metering:
+            self.meter.count(call)
         for tell in self._listeners():
             try:
                 tell(call=call)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def sender_of(provider: Provider, kind: SenderKind = "sdk") -> Sender:
     """Make the provider's sender, of this kind unless it says otherwise. Raises `DragomanError` if it cannot be."""
-    if (provider.sender_kind or kind) == "sdk":
+    if _sends_itself(provider, kind):
         return provider.sender() or default_sender(provider)
     from dragoman.core.direct import direct_sender
 
@@ -21,8 +21,19 @@ def sender_of(provider: Provider, kind: SenderKind = "sdk") -> Sender:
 
 def async_sender_of(provider: Provider, kind: SenderKind = "sdk") -> AsyncSender:
     """`sender_of` for the asynchronous side."""
-    if (provider.sender_kind or kind) == "sdk":
+    if _sends_itself(provider, kind, needs="aiohttp"):
         return provider.async_sender() or default_async_sender(provider)
     from dragoman.core.direct import async_direct_sender
 
     return async_direct_sender(provider)
+
+
+def _sends_itself(provider: Provider, kind: SenderKind, needs: str = "") -> bool:
+    chosen = provider.sender_kind or kind
+    if chosen != "auto":
+        return chosen == "sdk"
+    from importlib.util import find_spec
+
+    from dragoman.core.credentials import suits_direct
+
+    return (bool(needs) and find_spec(needs) is None) or not suits_direct(provider)

@@ -24,8 +24,8 @@ OnUnsupported = Literal["raise", "warn", "ignore", "adapt"]
 
 #: Seconds for everything, seconds per phase (`connect`, `read`, `write`, `pool`), or None: no limit.
 Timeout = float | Mapping[str, float | None] | None
-#: Who sends: what sends for the provider by default (its SDK, mostly), or core itself, with a plain key.
-SenderKind = Literal["sdk", "direct"]
+#: Who sends: the provider's default (its SDK, mostly); core itself, with a plain key; or core where that is enough.
+SenderKind = Literal["sdk", "direct", "auto"]
 
 
 @dataclass(slots=True)
@@ -210,7 +210,10 @@ class Provider:
     #: What to do where no server answers, in words for the user; empty for services that run elsewhere.
     start: ClassVar[str] = ""
     #: Endpoints the vendor has, as paths below OpenAI's `/v1` (first segment counts); None: ask the vendor.
+    #: "messages" is Anthropic's: its requests and answers are then handed on as they are.
     endpoints: ClassVar[frozenset[str] | None] = None
+    #: Parameters of other dialects that the vendor reads in a request's body under the usual name ("top_k").
+    own_parameters: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(  # noqa: PLR0913 (each is one option, all are named)
         self,

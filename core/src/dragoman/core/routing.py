@@ -112,6 +112,10 @@ class Router:
         offers = [name for name, offer in self.plugins.providers().items() if not offer.blocked]
         return list(dict.fromkeys([self.default_provider, *self._instances, *sorted(offers)]))
 
+    def made(self) -> list[Provider]:
+        """The instances that there are: the configured ones, and the others that were asked for."""
+        return [*self._instances.values()]
+
     def _default_is_openai_itself(self) -> bool:
         if self.default_provider != "openai" or self.default_options.get("base_url") or first_env(_BASE_URL):
             return False

@@ -10,18 +10,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dragoman.core.codec import encode_lenient
+from dragoman.core.arguments import names
+from dragoman.core.codec import decode_json, encode_lenient
+from dragoman.core.dispatch import Ask
 from dragoman.core.driver import AsyncDriver, Driver
-from dragoman.core.errors import request_id
+from dragoman.core.errors import InvalidRequest, request_id
 from dragoman.core.exchange import CHAT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import openai
 
-    from dragoman.core.dispatch import Ask, CallOptions, Dispatcher
-    from dragoman.core.driver import AsyncPieces, Pieces
+    from dragoman.core.dispatch import CallOptions, Dispatcher
+    from dragoman.core.driver import AsyncPieces, Pieces, Step
     from dragoman.core.exchange import Exchange
     from dragoman.core.provider import Call, Json
 
@@ -69,9 +71,9 @@ class Service:
             return Answer(200, {"content-type": _JSON}, encode_lenient(self._models(options)))
         exchange = self.dispatcher.exchange(ask, options)
         if exchange.call.stream:
-            pieces = self.driver.stream(exchange, exchange.relay)
+            pieces = self.driver.stream(exchange, _step(ask, exchange))
             return Answer(exchange.status, _stream_headers(exchange), pieces=pieces, call=exchange.call)
-        content = _whole(self.dispatcher, exchange, self.driver.fetch(exchange))
+        content = _whole(self.dispatcher, ask, exchange, self.driver.fetch(exchange))
         return Answer(exchange.status, _headers(exchange), content, call=exchange.call)
 
     def _models(self, options: CallOptions) -> Json:
@@ -104,9 +106,9 @@ class AsyncService:
             return AsyncAnswer(200, {"content-type": _JSON}, encode_lenient(await self._models(options)))
         exchange = self.dispatcher.exchange(ask, options)
         if exchange.call.stream:
-            pieces = await self.driver.stream(exchange, exchange.relay)
+            pieces = await self.driver.stream(exchange, _step(ask, exchange))
             return AsyncAnswer(exchange.status, _stream_headers(exchange), pieces=pieces, call=exchange.call)
-        content = _whole(self.dispatcher, exchange, await self.driver.fetch(exchange))
+        content = _whole(self.dispatcher, ask, exchange, await self.driver.fetch(exchange))
         return AsyncAnswer(exchange.status, _headers(exchange), content, call=exchange.call)
 
     async def _models(self, options: CallOptions) -> Json:
@@ -123,6 +125,22 @@ class AsyncService:
     async def aclose(self) -> None:
         """Close the providers' connections."""
         await self.driver.close()
+
+
+def read_ask(
+    endpoint: str, method: str = "POST", content: bytes = b"", content_type: str = "", *, foreign: bool = True
+) -> Ask:
+    """Read what is wanted out of an HTTP request's body: JSON, or a form, which stays as it is.
+
+    `foreign`: it comes from an OpenAI client, which merges the caller's `extra_body` with OpenAI's own parameters.
+    Raises `InvalidRequest` for what is no JSON object.
+    """
+    if content and content_type and "json" not in content_type:
+        return Ask({}, endpoint, method, content, content_type)
+    body = _object(content) if content else {}
+    if foreign and endpoint == CHAT:
+        _set_apart(body)
+    return Ask(body, endpoint, method)
 
 
 def failure(exception: openai.APIStatusError) -> tuple[int, dict[str, str], bytes]:
@@ -142,12 +160,41 @@ def reply_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
+def _batches(write: Step[bytes]) -> Step[bytes]:
+    """Give all that one piece says at once, which costs whoever sends it on one write."""
+
+    def step(piece: bytes | None) -> Iterator[bytes]:
+        parts: list[bytes] = []
+        failure = None
+        try:
+            for part in write(piece):
+                parts.append(part)  # noqa: PERF402 (what came before a failure is given first)
+        except Exception as exception:  # noqa: BLE001 (raised again)
+            failure = exception
+        if parts:
+            yield b"".join(parts)
+        if failure is not None:
+            raise failure
+
+    return step
+
+
 def _lists_models(ask: Ask) -> bool:
     return ask.endpoint == "models" and ask.method == "GET"
 
 
-def _whole(dispatcher: Dispatcher, exchange: Exchange, body: Json) -> bytes:
+def _step(ask: Ask, exchange: Exchange) -> Step[bytes]:
+    """What comes out of a stream: the caller's dialect, or what is handed on."""
+    if ask.writer is None:
+        return _batches(exchange.relay)
+    write = ask.writer.step(exchange)
+    return _batches(lambda piece: exchange.relay(piece) if exchange.passes else write(piece))
+
+
+def _whole(dispatcher: Dispatcher, ask: Ask, exchange: Exchange, body: Json) -> bytes:
     """JSON, or the vendor's own bytes where nothing was translated."""
+    if ask.writer is not None and not exchange.passes:
+        return ask.writer.whole(body)
     listed = dispatcher.as_listed(exchange.call, body)
     raw = exchange.raw if listed is body else None
     return encode_lenient(listed) if raw is None else raw
@@ -164,3 +211,23 @@ def _stream_headers(exchange: Exchange) -> dict[str, str]:
     if exchange.call.endpoint == CHAT:
         headers["content-type"] = _EVENTS
     return headers
+
+
+def _set_apart(body: Json) -> None:
+    """Tell the caller's own keys from OpenAI's, which a foreign client has merged."""
+    strange = body.keys() - names() - {"dragoman", "extra_body"}
+    if strange:
+        extra = {name: body.pop(name) for name in [*body] if name in strange}
+        body["extra_body"] = {**extra, **(body.get("extra_body") or {})}
+
+
+def _object(content: bytes) -> Json:
+    try:
+        body = decode_json(content)
+    except ValueError as exception:
+        message = f"the request body is not JSON: {exception}"
+        raise InvalidRequest(message) from exception
+    if not isinstance(body, dict):
+        msg = "the request body must be a JSON object"
+        raise InvalidRequest(msg)
+    return body

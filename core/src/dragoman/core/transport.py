@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 import openai
 
-from dragoman.core.arguments import parameters
-from dragoman.core.codec import decode_json
-from dragoman.core.dispatch import Ask, no_such_endpoint
-from dragoman.core.errors import InvalidRequest, httpx
-from dragoman.core.exchange import CHAT
-from dragoman.core.service import AsyncService, Service, failure
+from dragoman.core.dispatch import no_such_endpoint
+from dragoman.core.errors import httpx
+from dragoman.core.service import AsyncService, Service, failure, read_ask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-    from dragoman.core.dispatch import CallOptions, Dispatcher
+    from dragoman.core.dispatch import Ask, CallOptions, Dispatcher
     from dragoman.core.driver import AsyncPieces, Pieces
-    from dragoman.core.provider import Json
 
 #: Under this name a request of our own client carries its `Binding`.
 EXTENSION = "dragoman"
@@ -74,12 +70,7 @@ class _Transport:
             raise no_such_endpoint(request.method, path)
         options = self._options(request, binding)
         kind = request.headers.get("content-type", "")
-        if content and "json" not in kind:
-            return Ask({}, endpoint, request.method, content, kind), options
-        body = _object(content) if content else {}
-        if binding is None and endpoint == CHAT:
-            _set_apart(body)
-        return Ask(body, endpoint, request.method), options
+        return read_ask(endpoint, request.method, content, kind, foreign=binding is None), options
 
     def _options(self, request: Any, binding: Binding | None) -> CallOptions:
         if binding is None:
@@ -196,23 +187,3 @@ def _query(url: Any) -> dict[str, object]:
         else:
             query[name] = value
     return query
-
-
-def _set_apart(body: Json) -> None:
-    """Tell the caller's own keys from OpenAI's, which a foreign client has merged."""
-    strange = body.keys() - set(parameters()) - {"dragoman", "extra_body"}
-    if strange:
-        extra = {name: body.pop(name) for name in [*body] if name in strange}
-        body["extra_body"] = {**extra, **(body.get("extra_body") or {})}
-
-
-def _object(content: bytes) -> Json:
-    try:
-        body = decode_json(content)
-    except ValueError as exception:
-        message = f"the request body is not JSON: {exception}"
-        raise InvalidRequest(message) from exception
-    if not isinstance(body, dict):
-        msg = "the request body must be a JSON object"
-        raise InvalidRequest(msg)
-    return body

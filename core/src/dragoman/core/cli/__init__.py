@@ -31,7 +31,7 @@ COMMANDS = {
 }
 
 #: Commands of plugins that may not be installed -> what brings them.
-ELSEWHERE = {"new": "dragoman-template"}
+ELSEWHERE = {"new": "dragoman-template", "serve": "dragoman-server"}
 
 _PIPE_CLOSED = 141
 

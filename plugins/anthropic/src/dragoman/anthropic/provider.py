@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CHAT = "chat/completions"
 COUNT_TOKENS = "chat/completions/count_tokens"
+MESSAGES = "messages"
 
 #: Arguments of the SDK's constructor that name a credential; it refuses more than one of them.
 _CREDENTIALS = frozenset({"auth_token", "config", "credentials", "profile"})
@@ -45,7 +46,7 @@ class Anthropic(Provider):
     base_url = "https://api.anthropic.com"
     base_url_env: ClassVar[tuple[str, ...]] = ("ANTHROPIC_BASE_URL",)
     key_env: ClassVar[tuple[str, ...]] = ("ANTHROPIC_API_KEY",)
-    endpoints: ClassVar[frozenset[str] | None] = frozenset({"chat", "models"})
+    endpoints: ClassVar[frozenset[str] | None] = frozenset({"chat", "messages", "models"})
 
     def __init__(self, *, model_facts: Mapping[str, Mapping[str, Any]] | None = None, **options: Any) -> None:
         super().__init__(**options)
@@ -64,8 +65,13 @@ class Anthropic(Provider):
         return url.rstrip("/").removesuffix("/v1").rstrip("/")
 
     def encode(self, call: Call) -> Wire:
-        """OpenAI's request -> Anthropic's. Raises `InvalidRequest` for an endpoint that Anthropic does not have."""
+        """OpenAI's request -> Anthropic's; one to `messages` is Anthropic's already, and goes as it is.
+
+        Raises `InvalidRequest` for an endpoint that Anthropic does not have.
+        """
         kind, _, rest = call.endpoint.partition("/")
+        if kind == MESSAGES and call.method == "POST":
+            return Wire(path=f"/v1/{call.endpoint}", body=call.request)
         if call.endpoint == CHAT and call.method == "POST":
             return encode_request(call, self.facts_of)
         if call.endpoint == COUNT_TOKENS and call.method == "POST":
@@ -81,6 +87,8 @@ class Anthropic(Provider):
         """Anthropic's answer -> OpenAI's. Raises `VendorError` for an error that came with status 200."""
         if body.get("type") == "error":
             raise vendor_error(body)
+        if call.endpoint.partition("/")[0] == MESSAGES:
+            return body
         if call.endpoint == COUNT_TOKENS:
             return {"object": "chat.completion.token_count", "input_tokens": body["input_tokens"]}
         if call.endpoint == "models":

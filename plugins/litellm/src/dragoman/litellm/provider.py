@@ -25,6 +25,7 @@ class LiteLLM(CompatibleProvider):
     start: ClassVar = "start it with `litellm --config FILE`, or set LITELLM_API_BASE"
     key_env: ClassVar = ("LITELLM_API_KEY",)
     reasoning_keys: ClassVar = ("reasoning_content",)
+    own_parameters: ClassVar = frozenset({"top_k"})
 
     def encode_message(self, message: Json) -> Json:
         """Send back what the proxy gave: without its thinking blocks a model behind it may refuse the turn."""

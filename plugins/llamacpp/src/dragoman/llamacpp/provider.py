@@ -36,6 +36,7 @@ class LlamaCpp(CompatibleProvider):
     #: An object it takes for "auto", without a word.
     names_tools: ClassVar = False
     reasoning_keys: ClassVar = ("reasoning_content",)
+    own_parameters: ClassVar = frozenset({"top_k"})
 
     def __init__(  # noqa: PLR0913 (each is one option of the engine, all are named)
         self,

@@ -36,6 +36,7 @@ class LMStudio(CompatibleProvider):
     names_tools: ClassVar = False
     #: Only the older name is documented.
     renamed: ClassVar = {"max_completion_tokens": "max_tokens"}
+    own_parameters: ClassVar = frozenset({"top_k"})
 
     def encode_chat(self, call: Call) -> Json:
         """Say JSON mode in LM Studio's words."""

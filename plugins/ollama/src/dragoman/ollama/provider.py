@@ -35,6 +35,7 @@ class Ollama(OpenAIEndpoint):
     base_url_env: ClassVar[tuple[str, ...]] = ("OLLAMA_HOST",)
     key_env: ClassVar[tuple[str, ...]] = ("OLLAMA_API_KEY",)
     start: ClassVar[str] = "start it with `ollama serve`, or set OLLAMA_HOST"
+    own_parameters: ClassVar[frozenset[str]] = frozenset({"top_k"})
     framing: Literal["sse", "ndjson"] = "ndjson"
 
     def __init__(

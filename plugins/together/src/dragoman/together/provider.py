@@ -34,6 +34,7 @@ class Together(CompatibleProvider):
     renamed: ClassVar[Mapping[str, str]] = {"max_completion_tokens": "max_tokens"}
     # Which of the two a model's template reads is not documented; both are in the reference.
     reasoning_keys: ClassVar[tuple[str, ...]] = ("reasoning", "reasoning_content")
+    own_parameters: ClassVar[frozenset[str]] = frozenset({"top_k"})
 
     def encode(self, call: Call) -> Wire:
         """OpenAI's request -> Together's; audio, models and responses are OpenAI's own."""

@@ -34,6 +34,7 @@ class VLLM(CompatibleProvider):
     absent: ClassVar = dict.fromkeys(HOSTED_ONLY, "vLLM takes it without any effect")
     #: Today's name and that of older versions; each reads its own.
     reasoning_keys: ClassVar = ("reasoning", "reasoning_content")
+    own_parameters: ClassVar = frozenset({"top_k"})
 
     def __init__(self, *, mistral_tokenizer: bool = False, **options: Any) -> None:
         super().__init__(**options)

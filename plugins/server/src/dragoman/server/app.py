@@ -1,0 +1,196 @@
+"""The server as an ASGI application: `make_app(configuration)`, which any ASGI host can run."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from dragoman.server.admission import make_gate
+from dragoman.server.bodies import headers_of
+from dragoman.server.catalogue import ListTurn
+from dragoman.server.dialects import OpenAIDialect
+from dragoman.server.gateway import Gateway
+from dragoman.server.messages.dialect import COUNT_TOKENS
+from dragoman.server.messages.target import MESSAGES
+from dragoman.server.messages.turn import MessagesTurn
+from dragoman.server.openapi import DESCRIPTION
+from dragoman.server.refusals import Refusal
+from dragoman.server.turns import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.requests import Request
+
+    from dragoman.server.admission import Gate
+    from dragoman.server.dialects import Dialect
+    from dragoman.server.settings import Configuration, ServerSettings
+
+#: Endpoints that keep nothing at the provider, so that no client sees what another has left there.
+ENDPOINTS = (
+    "chat/completions",
+    "embeddings",
+    "responses",
+    "completions",
+    "audio/speech",
+    "audio/transcriptions",
+    "audio/translations",
+    "images/edits",
+    "images/generations",
+    "moderations",
+)
+_PREFIXES = ("/v1", "")
+_OPENAI = OpenAIDialect()
+
+
+def make_app(
+    configuration: Configuration,
+    *,
+    load: Callable[[], Configuration] | None = None,
+    gate_of: Callable[[ServerSettings], Gate] = make_gate,
+    reload_on_hangup: bool = False,
+) -> Starlette:
+    """Make the application of one process. Raises `DragomanError` for a configuration that cannot be used.
+
+    `load` reads the configuration anew for `app.state.gateway.reload()`, which SIGHUP calls too if the process is
+    this server's own (`reload_on_hangup`); `gate_of` decides who may ask.
+    """
+    gateway = Gateway(configuration, load, gate_of)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if reload_on_hangup and hasattr(signal, "SIGHUP"):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reload)
+        try:
+            yield
+        finally:
+            await gateway.close()
+
+    app = Starlette(
+        routes=_routes(gateway),
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _no_such_path, Refusal: _refuse},
+    )
+    app.state.gateway = gateway
+    return app
+
+
+def _routes(gateway: Gateway) -> list[Route]:
+    """Most wanted first: they are tried in this order."""
+    asked = [
+        Route(f"{prefix}/{name}", Endpoint(gateway, name), methods=["POST"])
+        for name in ENDPOINTS
+        for prefix in _PREFIXES
+    ]
+    asked += [
+        Route(f"{prefix}/{name}", Endpoint(gateway, name, turn=MessagesTurn), methods=["POST"])
+        for name in (MESSAGES, COUNT_TOKENS)
+        for prefix in _PREFIXES
+    ]
+    pages = _Pages(gateway)
+    told = [
+        Route("/health/liveness", pages.liveness),
+        Route("/health/readiness", pages.readiness),
+        Route("/metrics", pages.metrics),
+        Route("/openapi.json", pages.openapi),
+    ]
+    listed = [
+        route
+        for prefix in _PREFIXES
+        for route in (
+            Route(f"{prefix}/models", Endpoint(gateway, "models", turn=ListTurn), methods=["GET"]),
+            Route(f"{prefix}/models/{{name:path}}", Model(gateway), methods=["GET"]),
+        )
+    ]
+    others = [Route(f"{prefix}/{{path:path}}", Other(gateway)) for prefix in _PREFIXES]
+    return [*asked, *told, *listed, *others]
+
+
+class Endpoint:
+    """One endpoint as an ASGI application of its own: nothing stands between it and the host."""
+
+    def __init__(self, gateway: Gateway, name: str, dialect: Dialect = _OPENAI, turn: type[Turn] = Turn) -> None:
+        self._gateway = gateway
+        self._name = name
+        self._dialect = dialect
+        self._turn = turn
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        await self._turn(self._gateway, self._dialect, self._name, scope, receive, send).run()
+
+
+class Model:
+    """One model, whose name may have slashes."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        name = f"models/{quote(scope['path_params']['name'], safe=':')}"
+        await Turn(self._gateway, _OPENAI, name, scope, receive, send).run()
+
+
+class Other:
+    """Endpoints that are served only where the configuration names them."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request, or say that there is nothing here. Raises `HTTPException`."""
+        path = scope["path_params"]["path"].strip("/")
+        head = path.partition("/")[0]
+        if path in ENDPOINTS or head == "models":
+            raise HTTPException(405, headers={"allow": "POST" if path in ENDPOINTS else "GET"})
+        if head not in self._gateway.settings.endpoints or ".." in path.split("/"):
+            raise HTTPException(404)
+        await Turn(self._gateway, _OPENAI, quote(path, safe="/:"), scope, receive, send).run()
+
+
+class _Pages:
+    """What the server says about itself."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def liveness(self, _: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def readiness(self, _: Request) -> Response:
+        return JSONResponse({"status": "ready"})
+
+    async def metrics(self, request: Request) -> Response:
+        """For whoever has a key: names of models and numbers of tokens are not everybody's."""
+        headers = headers_of(request.scope)
+        self._gateway.current.gate.admit(headers)
+        kind, text = self._gateway.metrics.text(headers.get("accept", ""))
+        return Response(text, media_type=kind)
+
+    async def openapi(self, _: Request) -> Response:
+        return JSONResponse(DESCRIPTION)
+
+
+async def _no_such_path(request: Request, exception: Exception) -> Response:
+    """Tell of a path that is none, or of a method that it does not have, in OpenAI's words."""
+    assert isinstance(exception, HTTPException)  # noqa: S101 (it is registered for that class)
+    status = exception.status_code
+    message = f"there is no {request.method} {request.url.path} here"
+    if status == 404:  # noqa: PLR2004 (HTTP's word for it)
+        message += " (endpoints that keep something at the provider are served where the configuration names them)"
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": "unknown_url"}
+    return JSONResponse({"error": error}, status, dict(exception.headers or {}))
+
+
+async def _refuse(_: Request, exception: Exception) -> Response:
+    assert isinstance(exception, Refusal)  # noqa: S101 (as above)
+    return JSONResponse({"error": exception.error}, exception.status, exception.headers)

@@ -1,0 +1,50 @@
+"""The list of models: asked of all providers at once, and kept for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from dragoman.core import Ask, CallOptions
+from dragoman.server.logs import log
+from dragoman.server.turns import Turn
+
+if TYPE_CHECKING:
+    from dragoman.core import AsyncService, Json
+    from dragoman.server.requests import Asked
+
+#: Seconds for which a list is not asked for again.
+_FRESH = 10.0
+
+
+class Catalogue:
+    """All providers' models."""
+
+    def __init__(self, service: AsyncService) -> None:
+        self._service = service
+        self._models: list[Json] = []
+        self._read = float("-inf")
+        self._lock = asyncio.Lock()
+
+    async def models(self) -> list[Json]:
+        """Return OpenAI's model objects. What is wrong with a provider stands in the log: it is not the clients'."""
+        async with self._lock:
+            if time.monotonic() - self._read > _FRESH:
+                answer = await self._service.answer(Ask({}, "models", "GET"), CallOptions())
+                listed = json.loads(answer.content)
+                if errors := listed.get("errors"):
+                    log.warning("some providers cannot be asked for their models", extra={"fields": errors})
+                self._models, self._read = listed["data"], time.monotonic()
+            return self._models
+
+
+class ListTurn(Turn):
+    """Answers with the models that its caller may use."""
+
+    async def _perform(self, asked: Asked, limit: asyncio.Timeout, seconds: float) -> None:
+        del asked, limit, seconds
+        models = [model for model in await self.generation.catalogue.models() if self.caller.allows(model["id"])]
+        listed: dict[str, Any] = {"object": "list", "data": models}
+        await self._respond(200, b"application/json", json.dumps(listed).encode())

@@ -1,0 +1,125 @@
+"""What all requests of one server share: who answers, who may ask, what is counted, and how that changes."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from dragoman.core import AsyncService, CallOptions, DragomanError, make_dispatcher
+from dragoman.server.admission import make_gate
+from dragoman.server.catalogue import Catalogue
+from dragoman.server.logs import log
+from dragoman.server.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dragoman.server.admission import Gate
+    from dragoman.server.settings import Configuration, ServerSettings
+
+
+class Generation:
+    """What one reading of the configuration made. It lives until its last request has ended."""
+
+    def __init__(self, configuration: Configuration, gate: Gate) -> None:
+        client = dict(configuration.client)
+        policy = client.pop("on_unsupported", "raise")
+        retries = client.pop("max_retries", None)
+        client.setdefault("default_provider", "openai")
+        # Three to five times cheaper than a vendor's SDK, wherever a plain key is all that its provider needs.
+        client.setdefault("sender", "auto")
+        self.dispatcher = make_dispatcher(**client)
+        # What a server counts stands in its metrics.
+        self.dispatcher.hooks.metering = False
+        self.settings: ServerSettings = configuration.server
+        self.options = CallOptions(max_retries=retries, on_unsupported=policy, count_usage=self.settings.stream_usage)
+        self.service = AsyncService(self.dispatcher)
+        self.catalogue = Catalogue(self.service)
+        self.gate = gate
+        #: Requests that hold it, and whether a newer one has taken its place.
+        self.users = 0
+        self.retired = False
+
+    def provider_of(self, model: str) -> str:
+        """Return the name of the provider that is asked for a model first; empty if nobody is."""
+        config = self.dispatcher.config
+        if not model or (config is not None and config.named(model)):
+            return ""
+        try:
+            return self.dispatcher.router.split(model)[0]
+        except DragomanError:
+            return ""
+
+    async def close(self) -> None:
+        """Give back all connections."""
+        await self.service.aclose()
+        await self.gate.close()
+
+
+class Gateway:
+    """One server's state in one process.
+
+    `load` reads the configuration anew, for `reload`. Raises what `make_dispatcher` raises for a configuration.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        load: Callable[[], Configuration] | None = None,
+        gate_of: Callable[[ServerSettings], Gate] = make_gate,
+    ) -> None:
+        self._load = load
+        self._gate_of = gate_of
+        self.current = Generation(configuration, gate_of(configuration.server))
+        self.metrics = Metrics()
+        #: Requests for models that are being answered.
+        self.open = 0
+        self._closing: set[asyncio.Task[None]] = set()
+
+    @property
+    def settings(self) -> ServerSettings:
+        """How it serves now."""
+        return self.current.settings
+
+    def enter(self) -> Generation:
+        """Hold what is in force now, for one request; `leave` lets go."""
+        generation = self.current
+        generation.users += 1
+        return generation
+
+    def leave(self, generation: Generation) -> None:
+        """Let go; who is the last of a generation that was replaced closes it."""
+        generation.users -= 1
+        if generation.retired and not generation.users:
+            self._close(generation)
+
+    def reload(self) -> bool:
+        """Read the configuration anew. Streams go on as they were begun; a fault leaves everything as it is."""
+        if self._load is None:
+            log.warning("reload: there is no configuration file to read again")
+            return False
+        try:
+            configuration = self._load()
+            fresh = Generation(configuration, self._gate_of(configuration.server))
+        except Exception as exception:  # noqa: BLE001 (whatever is wrong with it, the server goes on)
+            fields: dict[str, Any] = {"error": f"{type(exception).__name__}: {exception}"}
+            log.error("reload failed: the configuration in force stays", extra={"fields": fields})
+            return False
+        old, self.current = self.current, fresh
+        old.retired = True
+        if not old.users:
+            self._close(old)
+        log.info("reloaded")
+        return True
+
+    def _close(self, generation: Generation) -> None:
+        task = asyncio.get_running_loop().create_task(generation.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def close(self) -> None:
+        """End it all."""
+        with suppress(Exception):
+            await asyncio.gather(*self._closing, return_exceptions=True)
+        await self.current.close()

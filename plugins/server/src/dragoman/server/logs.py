@@ -1,0 +1,106 @@
+"""The log: one JSON object per line, or a line for people where they look on. No prompt and no key is in it.
+
+`dragoman.server` is a logger of Python's own; a host that has set up logging decides where its lines go.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import time
+import warnings
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from dragoman.server.records import Record
+
+log = logging.getLogger("dragoman.server")
+_FAILED = 500
+#: In a warning that another model is tried: what the provider said, which may quote the prompt.
+_SAID = re.compile(r"(failed: \w+): .*(?=; going on with )", re.DOTALL)
+
+
+def write_record(record: Record, *, prompts: bool) -> None:
+    """Write the line of a request that has ended. `prompts`: what was asked and what failed may stand in it."""
+    failure = record.failure
+    level = logging.ERROR if failure is not None and failure.status >= _FAILED else logging.INFO
+    if not log.isEnabledFor(level):
+        return
+    fields: dict[str, Any] = {
+        "request_id": record.request_id,
+        "method": record.method,
+        "endpoint": record.endpoint,
+        "status": record.status,
+        "outcome": record.outcome,
+        "seconds": round(record.seconds, 4),
+        "caller": record.caller,
+        "model": record.model,
+        "provider": record.provider,
+        "stream": record.stream,
+        "provider_request_id": record.provider_id,
+    }
+    if record.first_piece is not None:
+        fields["first_piece_seconds"] = round(record.first_piece - record.started, 4)
+    if (tokens := record.tokens()) is not None:
+        fields["prompt_tokens"], fields["completion_tokens"] = tokens
+    if failure is not None:
+        # A provider's message may quote the prompt.
+        fields["error"] = {"kind": failure.kind, "code": failure.error.get("code")}
+        if prompts:
+            fields["error"]["message"] = failure.error.get("message")
+    if prompts and record.request is not None:
+        fields["request"] = record.request
+    log.log(level, "request", extra={"fields": {name: value for name, value in fields.items() if value != ""}})
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line: `time` (UTC), `level`, `event`, and what the event has."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line."""
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class Lines(logging.Formatter):
+    """The same for people."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line, and below it the traceback if there is one."""
+        fields = getattr(record, "fields", {})
+        said = " ".join(f"{name}={_word(value)}" for name, value in fields.items() if value not in (None, False))
+        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        line = f"{clock} {record.levelname.lower():7} {' '.join(record.getMessage().split())} {said}".rstrip()
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def _word(value: object) -> str:
+    return str(value) if isinstance(value, int | float | str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def set_up_logging(stream: TextIO | None = None, *, prompts: bool = False) -> None:
+    """Write the server's log, dragoman's warnings and the host's complaints to stderr."""
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(Lines() if stream.isatty() else JsonLines())
+    for name, level in {"dragoman": logging.INFO, "uvicorn": logging.WARNING}.items():
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(level)
+    # It says that an answer was not completed; where that is so, it is on purpose and the request's line says why.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "without completing response" not in record.msg)
+
+    def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+        text = str(message) if prompts else _SAID.sub(r"\1", str(message))
+        log.warning("warning", extra={"fields": {"message": text, "category": category.__name__}})
+
+    warnings.showwarning = show
