@@ -6,7 +6,7 @@ import copy
 import secrets
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from dragoman.core.attempt import Attempt
@@ -15,19 +15,19 @@ from dragoman.core.exchange import CHAT, Exchange
 from dragoman.core.fallback import Attempts, ConfigList
 from dragoman.core.hooks import Hooks
 from dragoman.core.plugins import plugins
+from dragoman.core.policy import POLICIES
 from dragoman.core.provider import Call, Json, OnUnsupported, Provider, Timeout, first_env
 from dragoman.core.routing import Router
 from dragoman.core.secrecy import SHORTEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dragoman.core.entries import Entry
     from dragoman.core.tapes import Recorder, Replayer
 
 #: Folders of tapes, for all clients of the process.
 _TAPES = ("DRAGOMAN_REPLAY", "DRAGOMAN_RECORD")
-_POLICIES = get_args(OnUnsupported)
 #: Listing asks many providers at once; one that hangs must not hold up the rest.
 _LISTING_TIMEOUT: Timeout = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": 5.0}
 #: What a client says to its default provider only, when it says so in all its requests.
@@ -86,14 +86,15 @@ class Dispatcher:
             **_object(request.pop("dragoman", None), "dragoman"),
             **_object(extra_body.pop("dragoman", None), "dragoman"),
         }
-        options = replace(options, on_unsupported=_policy(control, options.on_unsupported))
+        asked = _policy(control)
         model = request.get("model")
-        entries = self.config.named(model) if self.config is not None and chat else []
+        entries = self._entries(model, ask)
         if entries:
-            attempts = Attempts(entries, lambda entry: self._entry_attempt(entry, ask, options, extra_body))
+            attempts = Attempts(entries, lambda entry: self._entry_attempt(entry, ask, options, extra_body, asked))
             first = attempts.next(None)
             assert first is not None  # noqa: S101 (without an attempt it raises)
             return Exchange(first, self.hooks, following=attempts.next)
+        options = replace(options, on_unsupported=asked or options.on_unsupported)
         if isinstance(model, str) and model:
             provider, request["model"] = self.router.route(model)
         elif chat:
@@ -107,12 +108,22 @@ class Dispatcher:
         hide_usage = options.count_usage and _ask_for_usage(call)
         return Exchange(Attempt(provider, call, hide_usage=hide_usage), self.hooks, ask.content, ask.content_type)
 
-    def _entry_attempt(self, entry: Entry, ask: Ask, options: CallOptions, extra_body: Json) -> Attempt:
+    def _entries(self, model: Any, ask: Ask) -> list[Entry]:
+        """The entries that may answer. Only a chat may leave the choice to the whole list; forms hold their model."""
+        chat = ask.endpoint == CHAT
+        if self.config is None or ask.method != "POST" or ask.content is not None or not (model or chat):
+            return []
+        return self.config.named(self.router.aliases.get(model, model) if isinstance(model, str) else model)
+
+    def _entry_attempt(
+        self, entry: Entry, ask: Ask, options: CallOptions, extra_body: Json, asked: OnUnsupported | None
+    ) -> Attempt:
         """What the caller says comes before what the entry says, but for the provider and its key."""
         assert self.config is not None  # noqa: S101 (the entry is one of its)
         provider, model = self.config.provider(entry)
         # Hooks may change a request: the next attempt begins with what was asked.
-        request = copy.deepcopy({**entry.params, **ask.request, "model": model})
+        chat = ask.endpoint == CHAT
+        request = copy.deepcopy({**(entry.params if chat else {}), **ask.request, "model": model})
         options = replace(
             options,
             api_key=None,
@@ -120,9 +131,10 @@ class Dispatcher:
             max_retries=options.max_retries if entry.max_retries is None else entry.max_retries,
             headers={**entry.headers, **options.headers},
             query={**entry.query, **options.query},
+            on_unsupported=asked or entry.on_unsupported or options.on_unsupported,
         )
         call = self._call(provider, replace(ask, request=request), options)
-        call.extra_body = copy.deepcopy({**entry.extra_body, **extra_body})
+        call.extra_body = copy.deepcopy({**(entry.extra_body if chat else {}), **extra_body})
         call.price = entry.price
         return Attempt(provider, call, self.config.pace(entry), hide_usage=_ask_for_usage(call))
 
@@ -157,7 +169,7 @@ class Dispatcher:
 
     def merge_models(self, answers: Mapping[str, Json | BaseException], problems: Mapping[str, str]) -> Json:
         """Join the providers' lists; what went wrong is reported beside them, as `errors`."""
-        data: list[Json] = []
+        data: list[Json] = [_own_model(name) for name in self._own_names()]
         errors = dict(problems)
         for name, answer in answers.items():
             if isinstance(answer, BaseException):
@@ -167,6 +179,22 @@ class Dispatcher:
             else:
                 data += [self._as_model(model, name) for model in answer["data"] if isinstance(model, dict)]
         return {"object": "list", "data": data, **({"errors": errors} if errors else {})}
+
+    def own_model(self, ask: Ask) -> Json | None:
+        """Answer for a model that has its name from the configuration; None: somebody else's."""
+        head, _, rest = ask.endpoint.partition("/")
+        name = unquote(rest)
+        return _own_model(name) if head == "models" and ask.method == "GET" and name in self._own_names() else None
+
+    def _own_names(self) -> list[str]:
+        return list(dict.fromkeys([*(self.config.names if self.config else []), *self.router.aliases]))
+
+    def resolve(self, model: str) -> tuple[Provider, str]:
+        """Return the provider that is asked first for a model, and what it calls the model."""
+        entries = self._entries(model, Ask({}))
+        if self.config is not None and entries:
+            return self.config.provider(entries[0])
+        return self.router.route(model)
 
     def as_listed(self, call: Call, body: Json) -> Json:
         """Name a single model as the list does; `body` itself where it is none."""
@@ -223,6 +251,10 @@ def _ask_for_usage(call: Call) -> bool:
     return True
 
 
+def _own_model(name: str) -> Json:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "dragoman"}
+
+
 def _address(provider: Provider) -> str:
     ready = provider.client or provider.async_client
     return str(getattr(ready, "base_url", "")) or provider.base_url
@@ -235,6 +267,7 @@ def make_dispatcher(  # noqa: PLR0913 (what a client is told, by name)
     providers: Iterable[Provider] = (),
     aliases: Mapping[str, str] | None = None,
     config_list: Any = None,
+    fallbacks: Mapping[str, Sequence[str]] | None = None,
     tapes: Recorder | Replayer | None = None,
 ) -> Dispatcher:
     """Make a dispatcher over the plugins of this process; this is when hook plugins are loaded.
@@ -243,7 +276,7 @@ def make_dispatcher(  # noqa: PLR0913 (what a client is told, by name)
     """
     installed = plugins()
     router = Router(installed, default_provider, dict(default_options or {}), tuple(providers), dict(aliases or {}))
-    config = ConfigList(config_list, router) if config_list is not None else None
+    config = ConfigList(config_list, router, fallbacks) if config_list is not None or fallbacks else None
     return Dispatcher(router, Hooks(installed.hooks), config, tapes or choose_tapes())
 
 
@@ -258,19 +291,20 @@ def choose_tapes(replay: Any = None, record: Any = None) -> Recorder | Replayer 
 
 def check_policy(policy: str) -> OnUnsupported:
     """Return the policy; raises `DragomanError` for a word that is none."""
-    for known in _POLICIES:
+    for known in POLICIES:
         if policy == known:
-            return known  # type: ignore[no-any-return]  # typing.get_args loses the type
-    message = f"on_unsupported must be one of {', '.join(_POLICIES)}, not {policy!r}"
+            return known
+    message = f"on_unsupported must be one of {', '.join(POLICIES)}, not {policy!r}"
     raise DragomanError(message)
 
 
-def _policy(control: Json, usual: OnUnsupported) -> OnUnsupported:
+def _policy(control: Json) -> OnUnsupported | None:
+    """What a request asks for itself."""
     unknown = control.keys() - {"on_unsupported"}
     if unknown:
         message = f"extra_body['dragoman'] knows only 'on_unsupported', not {', '.join(sorted(map(str, unknown)))}"
         raise DragomanError(message)
-    return check_policy(control.get("on_unsupported", usual))
+    return check_policy(control["on_unsupported"]) if "on_unsupported" in control else None
 
 
 def _object(value: Any, name: str) -> Json:

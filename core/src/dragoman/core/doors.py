@@ -41,6 +41,7 @@ def http_client(  # noqa: PLR0913 (each is one option, all are named)
     providers: Iterable[Provider] = (),
     aliases: Mapping[str, str] | None = None,
     config_list: Sequence[Mapping[str, Any]] | None = None,
+    fallbacks: Mapping[str, Sequence[str]] | None = None,
     on_unsupported: OnUnsupported = "raise",
     max_retries: int | None = None,
     replay: str | os.PathLike[str] | Replayer | None = None,
@@ -57,6 +58,7 @@ def http_client(  # noqa: PLR0913 (each is one option, all are named)
         providers=providers,
         aliases=aliases,
         config_list=config_list,
+        fallbacks=fallbacks,
         tapes=choose_tapes(replay, record),
     )
     options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))
@@ -69,6 +71,7 @@ def async_http_client(  # noqa: PLR0913 (as above)
     providers: Iterable[Provider] = (),
     aliases: Mapping[str, str] | None = None,
     config_list: Sequence[Mapping[str, Any]] | None = None,
+    fallbacks: Mapping[str, Sequence[str]] | None = None,
     on_unsupported: OnUnsupported = "raise",
     max_retries: int | None = None,
     replay: str | os.PathLike[str] | Replayer | None = None,
@@ -80,6 +83,7 @@ def async_http_client(  # noqa: PLR0913 (as above)
         providers=providers,
         aliases=aliases,
         config_list=config_list,
+        fallbacks=fallbacks,
         tapes=choose_tapes(replay, record),
     )
     options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))

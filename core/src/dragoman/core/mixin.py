@@ -55,6 +55,7 @@ class ClientMixin:
         providers: Iterable[Provider] = (),
         aliases: Mapping[str, str] | None = None,
         config_list: Sequence[Mapping[str, Any]] | None = None,
+        fallbacks: Mapping[str, Sequence[str]] | None = None,
         on_unsupported: OnUnsupported = "raise",
         replay: Any = None,
         record: Any = None,
@@ -75,6 +76,7 @@ class ClientMixin:
                 "providers": tuple(providers),
                 "aliases": aliases,
                 "config_list": config_list,
+                "fallbacks": fallbacks,
                 "tapes": choose_tapes(replay, record),
             }
             _settings = self._new_settings(plan, check_policy(on_unsupported))
