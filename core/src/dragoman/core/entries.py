@@ -127,11 +127,11 @@ def _read(number: int, given: Any) -> Entry:
     if not isinstance(model, str) or not model:
         raise _fault(where, "model", "has no model; give it the name of one")
     where = f"{where} ({model})"
-    known = _known()
+    known = known_keys()
     custom = given.get("model_client_cls")
     if custom is None and (unknown := sorted(map(str, given.keys() - known))):
         raise _fault(where, unknown[0], _about_unknown(unknown, known))
-    entry = {key: _secret(where, key, value) for key, value in given.items() if value is not None}
+    entry = {key: follow(where, key, value) for key, value in given.items() if value is not None}
     api_type = str(entry.get("api_type") or "").lower()
     return Entry(
         number=number,
@@ -155,14 +155,17 @@ def _read(number: int, given: Any) -> Entry:
     )
 
 
-def _known() -> frozenset[str]:
+def known_keys() -> frozenset[str]:
+    """What an entry may say."""
     of_requests = set(parameters()) - _OF_THE_CALL
     own = _OPTIONS.keys() | _AZURE | {*_HEADERS, *_QUERY} | _RENAMED.keys() | _VENDORS_OWN | _OTHERS
     return frozenset(of_requests | own)
 
 
 def _fault(where: str, key: str, said: str) -> ConfigError:
-    return ConfigError(f"{where} {said}", key=key, said=said)
+    """What is wrong with a key of the entry: `said` begins with the key, or with "has"."""
+    colon = "" if said.startswith("has ") else ":"
+    return ConfigError(f"{where}{colon} {said}", key=key, said=said)
 
 
 def _about_unknown(unknown: list[str], known: frozenset[str]) -> str:
@@ -171,22 +174,22 @@ def _about_unknown(unknown: list[str], known: frozenset[str]) -> str:
     return f"has unknown keys: {', '.join(unknown)}{hint}; what only its provider knows belongs into extra_body"
 
 
-def _secret(where: str, key: str, value: Any) -> Any:
-    """Follow `env:NAME` and `file:PATH` to what they name."""
+def follow(where: str, key: str, value: Any) -> Any:
+    """Follow `env:NAME` and `file:PATH` to what they name. Raises `ConfigError`."""
     if not isinstance(value, str):
         return value
     scheme, _, name = value.partition(":")
     if scheme == "env" and name.isidentifier():
         found = os.environ.get(name, "").strip()
         if not found:
-            raise _fault(f"{where}:", key, f"{key} is in the environment variable {name}, which is not set")
+            raise _fault(where, key, f"{key} is in the environment variable {name}, which is not set")
         return found
     if scheme == "file" and name:
         try:
             return Path(name).expanduser().read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as cause:
             said = f"{key} is in the file {name}, which cannot be read ({type(cause).__name__})"
-            raise _fault(f"{where}:", key, said) from cause
+            raise _fault(where, key, said) from cause
     return value
 
 
@@ -200,7 +203,7 @@ def _params(entry: Json) -> Json:
 def _object(where: str, entry: Json, key: str) -> Json:
     value = entry.get(key) or {}
     if not isinstance(value, dict):
-        raise _fault(f"{where}:", key, f"{key} must be an object, not {type(value).__name__}")
+        raise _fault(where, key, f"{key} must be an object, not {type(value).__name__}")
     return value
 
 
@@ -210,7 +213,7 @@ def _joined(where: str, entry: Json, keys: tuple[str, ...]) -> Json:
 
 def _name(where: str, given: Any) -> str:
     if given is not None and (not isinstance(given, str) or not given):
-        raise _fault(f"{where}:", "name", "name must be a text")
+        raise _fault(where, "name", "name must be a text")
     return given or ""
 
 
@@ -220,14 +223,14 @@ def _policy(where: str, given: Any) -> OnUnsupported | None:
     for known in POLICIES:
         if given == known:
             return known
-    raise _fault(f"{where}:", "on_unsupported", f"on_unsupported must be one of {', '.join(POLICIES)}")
+    raise _fault(where, "on_unsupported", f"on_unsupported must be one of {', '.join(POLICIES)}")
 
 
 def _tags(where: str, given: Any) -> tuple[str, ...]:
     if given is None:
         return ()
     if not isinstance(given, list | tuple) or not all(isinstance(tag, str) for tag in given):
-        raise _fault(f"{where}:", "tags", "tags must be a list of texts")
+        raise _fault(where, "tags", "tags must be a list of texts")
     return tuple(given)
 
 
@@ -242,7 +245,7 @@ def _price(where: str, given: Any) -> tuple[Decimal, Decimal] | None:
     except (InvalidOperation, ValueError):
         valid = False
     if not valid or any(isinstance(number, bool) for number in pair):
-        raise _fault(f"{where}:", "price", "price must be [prompt, completion], each in US dollars for 1000 tokens")
+        raise _fault(where, "price", "price must be [prompt, completion], each in US dollars for 1000 tokens")
     return prompt, completion
 
 
@@ -250,5 +253,5 @@ def _rate(where: str, given: Any) -> float | None:
     if given is None:
         return None
     if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < float("inf"):
-        raise _fault(f"{where}:", "api_rate_limit", "api_rate_limit must be a number of requests per second, above 0")
+        raise _fault(where, "api_rate_limit", "api_rate_limit must be a number of requests per second, above 0")
     return float(given)

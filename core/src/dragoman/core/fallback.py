@@ -48,9 +48,7 @@ class ConfigList:
     `fallbacks` says who else may answer for a name when its own entries have failed: names of entries, or models.
     """
 
-    def __init__(
-        self, config_list: Any, router: Router, fallbacks: Mapping[str, Sequence[str]] | None = None
-    ) -> None:
+    def __init__(self, config_list: Any, router: Router, fallbacks: Mapping[str, Sequence[str]] | None = None) -> None:
         self.entries = read_entries(config_list) if config_list is not None else []
         self._router = router
         self._others: list[Entry] = []
@@ -63,6 +61,11 @@ class ConfigList:
     def names(self) -> list[str]:
         """The names that are no models' own, in the entries' order."""
         return list(dict.fromkeys(entry.name for entry in self.entries if entry.name))
+
+    @property
+    def fallbacks(self) -> list[str]:
+        """The names that others answer for too."""
+        return [*self._fallbacks]
 
     def named(self, model: str | None) -> list[Entry]:
         """The entries that a request may use: all, unless it names a model; none, if no entry has that one."""
