@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
     from dragoman.core.compatible import HOSTED_ONLY, CompatibleProvider
+    from dragoman.core.configfiles import ConfigFile, load_config, open_config, read_config
     from dragoman.core.configlists import (
         config_list_from_dotenv,
         config_list_from_json,
         config_list_from_models,
         filter_config,
     )
+    from dragoman.core.configtables import ConfigDocument, ConfigTable
     from dragoman.core.direct import async_http_sender, http_sender
     from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, make_dispatcher
     from dragoman.core.doors import async_http_client, http_client
@@ -60,12 +62,14 @@ _HOME = {
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),
     "compatible": ("HOSTED_ONLY", "CompatibleProvider"),
+    "configfiles": ("ConfigFile", "load_config", "open_config", "read_config"),
     "configlists": (
         "config_list_from_dotenv",
         "config_list_from_json",
         "config_list_from_models",
         "filter_config",
     ),
+    "configtables": ("ConfigDocument", "ConfigTable"),
     "direct": ("async_http_sender", "http_sender"),
     "dispatch": ("Ask", "CallOptions", "Dispatcher", "make_dispatcher"),
     "doors": ("async_http_client", "http_client"),
@@ -120,7 +124,10 @@ __all__ = [
     "Chunks",
     "Client",
     "CompatibleProvider",
+    "ConfigDocument",
     "ConfigError",
+    "ConfigFile",
+    "ConfigTable",
     "Dispatcher",
     "DragomanError",
     "DragomanWarning",
@@ -161,10 +168,13 @@ __all__ = [
     "http_sender",
     "is_default",
     "lay_out",
+    "load_config",
     "make_dispatcher",
+    "open_config",
     "pack",
     "price_of_usage",
     "read_ask",
+    "read_config",
     "refuse_offline",
     "register_hooks",
     "sdk_sender",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dragoman.core.configtables import ConfigTable, Document, kind_of
+from dragoman.core.configtables import ConfigDocument, ConfigTable, kind_of
 from dragoman.core.entries import known_keys, read_entries
 from dragoman.core.errors import ConfigError, DragomanError
 from dragoman.core.jsonlines import find_json_lines
@@ -56,13 +56,13 @@ class ConfigFile:
 
 def load_config(path: str | os.PathLike[str]) -> ConfigFile:
     """Read a file. Raises `ConfigError`: the message names file, line and key, and quotes no value."""
-    document = open_document(path)
+    document = open_config(path)
     config = read_config(document)
     document.check()
     return config
 
 
-def open_document(path: str | os.PathLike[str]) -> Document:
+def open_config(path: str | os.PathLike[str]) -> ConfigDocument:
     """Read a file's text: TOML, or JSON where its name says so. Raises `ConfigError`."""
     path = Path(path)
     if is_foreign(path):
@@ -87,9 +87,9 @@ def _is_list(text: str) -> bool:
     return bool(re.match(r"\s*\[\s*\{", text))
 
 
-def _from_toml(path: str, text: str) -> Document:
+def _from_toml(path: str, text: str) -> ConfigDocument:
     try:
-        return Document(path, tomllib.loads(text), find_lines(text))
+        return ConfigDocument(path, tomllib.loads(text), find_lines(text))
     except tomllib.TOMLDecodeError as cause:
         said = str(cause)
         found = _WHERE.search(said)
@@ -99,7 +99,7 @@ def _from_toml(path: str, text: str) -> Document:
     raise ConfigError(message)
 
 
-def _from_json(path: str, text: str) -> Document:
+def _from_json(path: str, text: str) -> ConfigDocument:
     try:
         data = json.loads(text)
     except json.JSONDecodeError as cause:
@@ -109,7 +109,7 @@ def _from_json(path: str, text: str) -> Document:
         lines, twice = find_json_lines(text, root)
         data = {"config_list": data} if isinstance(data, list) else data
         if isinstance(data, dict):
-            document = Document(path, data, lines)
+            document = ConfigDocument(path, data, lines)
             for keys in twice:
                 document.fault(keys, "is there twice")
             return document
@@ -117,7 +117,7 @@ def _from_json(path: str, text: str) -> Document:
     raise ConfigError(message)
 
 
-def read_config(document: Document, others: Iterable[str] = ELSEWHERE) -> ConfigFile:
+def read_config(document: ConfigDocument, others: Iterable[str] = ELSEWHERE) -> ConfigFile:
     """Read core's part of a document; the keys in `others` are somebody else's. Faults stay in the document."""
     root = document.root
     client: Json = {

@@ -30,7 +30,7 @@ _KINDS = {
 }
 
 
-class Document:
+class ConfigDocument:
     """What a file says, where it says it, and what is wrong with it."""
 
     def __init__(self, path: str, data: Json, lines: Mapping[Keys, int]) -> None:
@@ -57,7 +57,7 @@ class Document:
 class ConfigTable:
     """One table of a file. Each method reads one key, and notes a fault in place of raising; `end` finds the others."""
 
-    def __init__(self, document: Document, keys: Keys, values: Json) -> None:
+    def __init__(self, document: ConfigDocument, keys: Keys, values: Json) -> None:
         self.document = document
         self.keys = keys
         self.values = values
