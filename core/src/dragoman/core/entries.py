@@ -131,7 +131,7 @@ def _read(number: int, given: Any) -> Entry:
     custom = given.get("model_client_cls")
     if custom is None and (unknown := sorted(map(str, given.keys() - known))):
         raise _fault(where, unknown[0], _about_unknown(unknown, known))
-    entry = {key: follow(where, key, value) for key, value in given.items() if value is not None}
+    entry = {key: _followed(where, key, value) for key, value in given.items() if value is not None}
     api_type = str(entry.get("api_type") or "").lower()
     return Entry(
         number=number,
@@ -191,6 +191,12 @@ def follow(where: str, key: str, value: Any) -> Any:
             said = f"{key} is in the file {name}, which cannot be read ({type(cause).__name__})"
             raise _fault(where, key, said) from cause
     return value
+
+
+def _followed(where: str, key: str, value: Any) -> Any:
+    if key in {*_HEADERS, *_QUERY} and isinstance(value, dict):
+        return {name: follow(where, key, inner) for name, inner in value.items()}
+    return follow(where, key, value)
 
 
 def _params(entry: Json) -> Json:

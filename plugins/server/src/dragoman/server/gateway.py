@@ -28,7 +28,7 @@ class Generation:
         client.setdefault("default_provider", "openai")
         self.dispatcher = make_dispatcher(**client)
         self.settings: ServerSettings = configuration.server
-        self.options = CallOptions(on_unsupported=policy, count_usage=self.settings.stream_usage)
+        self.options = CallOptions(**configuration.options, on_unsupported=policy, count_usage=self.settings.stream_usage)
         self.service = AsyncService(self.dispatcher)
         self.catalogue = Catalogue(self.service)
         self.gate = gate

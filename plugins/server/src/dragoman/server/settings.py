@@ -95,7 +95,9 @@ def read(path: str | os.PathLike[str]) -> tuple[Configuration, list[str]]:
     else:
         document = open_config(path)
     config = read_config(document)
-    options = {name: config.client.pop(name) for name in ("timeout", "max_retries") if name in config.client}
+    options: dict[str, Any] = {
+        name: config.client.pop(name) for name in ("timeout", "max_retries") if name in config.client
+    }
     server = _server(document.root.table("server"), config.client)
     document.check()
     return Configuration(config.client, server, options), remarks

@@ -133,11 +133,11 @@ class SharedStore:
                 subject.limits.max_concurrency,
             )
         ]
+        taking = self._start(self._run(self._take, place, _FORGOTTEN, *limits))
         try:
-            answer = await self._run(self._take, place, _FORGOTTEN, *limits)
+            answer = await asyncio.shield(taking)
         except asyncio.CancelledError:
-            # Whether it was counted nobody knows.
-            self._start(place.give_back(0))
+            self._start(self._undo(taking, place))
             raise
         if answer is None:
             return await self._local.take(subjects)
@@ -150,8 +150,13 @@ class SharedStore:
         """Free a place; a caller that is cancelled does not stop it."""
         await asyncio.shield(self._start(self._run(self._give_back, place, tokens)))
 
+    async def _undo(self, taking: asyncio.Task[Any], place: _Place) -> None:
+        """Free a place that nobody waited for; not before it is taken, for the server may see the two in any order."""
+        if await taking == []:
+            await self._run(self._give_back, place, 0)
+
     def _start(self, work: Any) -> asyncio.Task[Any]:
-        task = asyncio.ensure_future(work)
+        task: asyncio.Task[Any] = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
