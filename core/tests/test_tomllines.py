@@ -91,7 +91,7 @@ def test_every_key_is_on_the_line_where_it_stands(newline: str) -> None:
     assert set(walk(tomllib.loads(TEXT))) == set(lines)
 
 
-NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=5)
+NAMES = st.text(st.sampled_from("ab.\"'# é\\[]="), max_size=4)
 WORDS = st.sampled_from(["a", "]", "}", '"', "#", "'''", "a\nb", "=", "\\"])
 SCALARS = st.one_of(st.integers(-5, 5), st.booleans(), WORDS)
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3))

@@ -146,6 +146,8 @@ def _providers(table: ConfigTable) -> list[Provider]:
             table.fault(name, "must be one table")
             continue
         one = tables[0]
+        if not name or "/" in name or ":" in name:
+            table.fault(name, "cannot be a name: models are called NAME/MODEL")
         kind = one.text("api_type") or name
         options: Json = {key: value for key in ("api_key", "base_url") if (value := one.text(key)) is not None}
         sdk = one.table("options")
@@ -163,8 +165,8 @@ def _providers(table: ConfigTable) -> list[Provider]:
 def _entry(table: ConfigTable, name: str = "") -> Json:
     """Check an entry of a list; it is read for good when a client is made."""
     given = {key: table.at_home(value) if isinstance(value, str) else value for key, value in table.values.items()}
+    table.end(known_keys(), "what only its provider knows belongs into extra_body")
     known = known_keys() - {"model_client_cls"}
-    table.end(known, "what only its provider knows belongs into extra_body")
     if "model_client_cls" in given:
         table.fault("model_client_cls", "is code, which a file cannot hold; give it to Client(config_list=…)")
     if name and "name" in given:
@@ -218,7 +220,7 @@ def _check_names(root: ConfigTable, client: Json, models: Mapping[str, Any]) -> 
         if target in client["aliases"]:
             aliases.fault(name, "leads to another alias; name the model itself")
     if "" in models:
-        root.table("models").fault("", "needs a name: [models.NAME]")
+        root.document.fault(("models", ""), "needs a name: [models.NAME]")
     own = {provider.name for provider in client["providers"]}
     default = client["default_provider"]
     if default not in own | {"openai"} and "default_provider" in root.values:

@@ -186,7 +186,8 @@ class ConfigTable:
         fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
         if value is None or fits:
             return value
-        self.fault(key, f"must be {_KINDS[kinds[0]]}, not {kind_of(value)}")
+        wanted = "a whole number" if kinds == (int,) and isinstance(value, float) else _KINDS[kinds[0]]
+        self.fault(key, f"must be {wanted}, not {kind_of(value)}")
         return None
 
 

@@ -73,6 +73,8 @@ _LIMITS = {
     "rpm": "requests_per_minute",
     "tpm": "tokens_per_minute",
 }
+#: The same the other way round.
+WORDS = {own: theirs for theirs, own in _LIMITS.items()}
 _COSTS = ("input_cost_per_token", "output_cost_per_token")
 #: What only LiteLLM's own router and SDK understand: no provider may be sent it.
 _LITELLMS_OWN = frozenset(

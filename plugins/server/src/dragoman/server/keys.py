@@ -85,7 +85,7 @@ class KeyGate:
         self._aliases = settings.aliases
         self._limits = settings.limits
         self._now = now or (lambda: datetime.now(UTC))
-        self._store = store or make_store(settings)
+        self._store = make_store(settings) if store is None else store
 
     def admit(self, headers: Mapping[str, str]) -> Caller:
         """Find the key in `Authorization: Bearer` or `x-api-key`. Raises `Refusal` with status 401."""

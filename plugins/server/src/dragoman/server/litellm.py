@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from dragoman.core import ConfigDocument, ConfigError
-from dragoman.server.deployments import Deployment, read_deployment
+from dragoman.server.deployments import WORDS, Deployment, read_deployment
 from dragoman.server.keys import hash_key
 from dragoman.server.settings import MIB
 
@@ -175,6 +175,8 @@ class _Translation:
             for key, total in totals.items():
                 if all(key in limits for limits in several):
                     self.put(("server", "limits", name, key), total, ("model_list",))
+                else:
+                    self.remark(("model_list",), f"{name}: {WORDS[key]} is left out, for not each deployment has one")
 
     def _settings(self, keys: Keys, settings: Json) -> None:
         for key, value in settings.items():

@@ -180,7 +180,8 @@ class SharedStore:
 
     async def close(self) -> None:
         """Wait for what is being given back, and close the connections."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._client.aclose(close_connection_pool=True)
 
 
