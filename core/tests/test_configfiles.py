@@ -153,7 +153,7 @@ MISTAKES = {
     "[models]\na = [1]": "2: models.a[0]: must be a table, not a number",
     "[models.a]\ntags = []": "1: models.a.model: is missing; give it the name of one",
     "[models.a]\nmodel = ''": "2: models.a.model: has no model; give it the name of one",
-    "[models.a]\nmodel = 'x'\nzzz = 1": "3: models.a.zzz: is unknown; what only its provider knows belongs into extra_body",
+    "[models.a]\nmodel = 'x'\nzzz = 1": "3: models.a.zzz: is unknown; what only its provider knows belongs",
     "[models.a]\nmodel = 'x'\nname = 'b'": "3: models.a.name: is the table's already: a",
     "[models.a]\nmodel = 'x'\nmodel_client_cls = 'b'": "3: models.a.model_client_cls: is code",
     "[models.a]\nmodel = 'x'\ntemperature = 'hot'": "3: models.a.temperature: must be a number, not a text",
@@ -179,8 +179,8 @@ MISTAKES = {
     "[providers.a]\napi_type = 'no-such'": "2: providers.a.api_type: no installed plugin offers the provider 'no-such'",
     "[providers.no-such]": "1: providers.no-such: no installed plugin offers the provider 'no-such'",
     "[[providers.openai]]\n[[providers.openai]]": "1: providers.openai: must be one table",
-    "[providers.openai]\nbaseurl = 'x'": "2: providers.openai.baseurl: is unknown; did you mean base_url?",
-    "[providers.openai]\napi_key = 'env:NOT_SET_HERE'": "2: providers.openai.api_key: is in the environment variable",
+    "[providers.openai]\nbaseurl = 'x'\nbase_url = 'http://a'": "2: providers.openai.baseurl: is unknown",
+    "[providers.openai]\nbase_url = 'http://a'\napi_key = 'env:NOT_SET_HERE'": "3: providers.openai.api_key: is in",
     "[providers.'a/b']\napi_type = 'openai'": '1: providers."a/b": cannot be a name',
 }
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["", '"', "\\", "]", "a\nb", "}", ","]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["", "a", "b\n", "é", '"']), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["", "a", "b\n", "é", '"']), inner, max_size=3)
+    ),
 )
 
 

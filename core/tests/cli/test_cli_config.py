@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,11 +56,6 @@ def check(*args: str) -> Result:
     return CliRunner().invoke(command, ["check", *args])
 
 
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it is without any plugin that has a part of the file."""
-    monkeypatch.setattr("dragoman.core.plugins._SHARED", None, raising=False)
-
-
 def test_a_good_file_says_what_it_means(file: Path) -> None:
     pytest.importorskip("dragoman.llamacpp")
     pytest.importorskip("dragoman.anthropic")
@@ -104,6 +102,26 @@ def test_plugins_check_their_part(file: Path) -> None:
     assert "dragoman.toml:1: server.x: is wrong" in result.stderr.splitlines()
     with register_hooks(Part(error=ZeroDivisionError())):
         assert isinstance(check().exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("dragoman.toml", 0, "the table [server] was not checked: pip install dragoman-server"),
+        ("config.yaml", 2, "config.yaml is LiteLLM's, and was not checked: pip install dragoman-server"),
+    ],
+)
+def test_without_the_plugin_its_part_is_not_checked(file: Path, name: str, code: int, said: str) -> None:
+    file.with_name(name).write_text("[server]\nport = 1\n", "utf-8")
+    done = subprocess.run(  # noqa: S603 (ours)
+        [sys.executable, "-m", "dragoman", "config", "check", name],
+        env={**os.environ, "DRAGOMAN_PLUGINS": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (code, f"{said}\n")
+    assert done.stdout == ("" if code else "dragoman.toml is right\n")
 
 
 def test_the_commands_take_a_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,10 +49,11 @@ model_list:
       api_base: http://127.0.0.1:8000/v1
       temperature: 0.2
       chat_template_kwargs: {enable_thinking: false}
-  - model_name: mistral/*
+  - model_name: openai/*
     litellm_params:
-      model: mistral/*
-      api_key: os.environ/MISTRAL
+      model: openai/*
+      api_key: os.environ/OWN
+      api_base: http://127.0.0.1:9/v1
   - model_name: "*"
     litellm_params:
       model: openai/*
@@ -77,7 +78,7 @@ environment_variables: {A: b}
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("ANTHROPIC", "AZURE", "MISTRAL", "MASTER", "TEAM"):
+    for name in ("ANTHROPIC", "AZURE", "MASTER", "OWN", "TEAM"):
         monkeypatch.setenv(name, f"{SECRET}-{name.lower()}")
     monkeypatch.setenv("REDIS", "redis://here")
     path = tmp_path / "config.yaml"
@@ -89,8 +90,8 @@ def test_what_is_taken_over(file: Path) -> None:
     found, _ = read(file)
     assert found.options == {"max_retries": 1, "timeout": 600.0}
     client = dict(found.client)
-    (mistral,) = client.pop("providers")
-    assert (mistral.name, type(mistral).__name__, mistral.api_key) == ("mistral", "Mistral", f"{SECRET}-mistral")
+    (whole,) = client.pop("providers")
+    assert (whole.name, whole.base_url, whole.api_key) == ("openai", "http://127.0.0.1:9/v1", f"{SECRET}-own")
     assert client == {
         "default_provider": "openai",
         "on_unsupported": "ignore",
@@ -134,7 +135,7 @@ def test_what_is_taken_over(file: Path) -> None:
 def test_a_client_can_be_made_of_it(file: Path) -> None:
     found = load(file)
     with Client(**{**found.client, **found.options}) as client:
-        assert client._dispatcher.resolve("gpt-4")[1] == "claude-sonnet-4-5"
+        assert client._dispatcher.router.aliases == {"gpt-4": "smart"}
         assert client._dispatcher.config is not None
         assert [entry.model for entry in client._dispatcher.config.named("local")][1:] == [
             "anthropic/claude-sonnet-4-5",
@@ -148,15 +149,15 @@ def test_nothing_is_left_out_in_silence(file: Path) -> None:
     assert told == [
         "13 model_list[0].litellm_params.weight: is left out",
         "16 model_list[0].model_info.mode: is left out: dragoman asks the provider",
-        "30 model_list[2].litellm_params.chat_template_kwargs: is sent to the provider as it is, as a part of extra_body",
-        "35 model_list[4].model_name: is left out: only PROVIDER/* of the same provider's models is taken over",
-        "38 model_list[5]: is left out: it wants model_name, and litellm_params with a model",
+        "30 model_list[2].litellm_params.chat_template_kwargs: is sent as it is, in extra_body",
+        "36 model_list[4].model_name: is left out: only PROVIDER/* of the same provider's models is taken over",
+        "39 model_list[5]: is left out: it wants model_name, and litellm_params with a model",
         "1 model_list: smart has 2 deployments: the first one answers, the next where it fails",
         "1 model_list: smart: tpm is left out, for not each deployment has one",
-        "43 litellm_settings.success_callback: is left out",
-        "46 router_settings.routing_strategy: is left out",
-        "51 general_settings.database_url: is left out",
-        "53 environment_variables: is left out",
+        "44 litellm_settings.success_callback: is left out",
+        "47 router_settings.routing_strategy: is left out",
+        "52 general_settings.database_url: is left out",
+        "54 environment_variables: is left out",
     ]
     assert SECRET not in "".join(remarks)
 
@@ -188,6 +189,12 @@ def test_names_of_models(model: str, entry: dict[str, Any]) -> None:
     assert [key for key, _ in found.remarks] == (["model"] if model in {"gemini/pro", "llama"} else [])
 
 
+def test_a_whole_provider() -> None:
+    found = read_deployment("mistral/*", {"model": "mistral/*", "api_key": "env:A", "temperature": 1})
+    assert (found.wildcard, found.entry) == (True, {"api_type": "mistralai", "api_key": "env:A"})
+    assert found.remarks == [("temperature", "is left out: a whole provider cannot have it")]
+
+
 def test_the_provider_may_be_told_apart() -> None:
     assert read_deployment("x", {"model": "a/b", "custom_llm_provider": "openai"}).entry == {"model": "openai/a/b"}
 
@@ -205,7 +212,7 @@ def test_a_master_key_in_the_file_is_hashed(file: Path) -> None:
         ("model_list: 1", ":1: has no list `model_list`"),
         ("", ":1: has no list `model_list`"),
         (
-            "model_list:\n- model_name: a\n  litellm_params:\n    model: openai/a\n    api_key: os.environ/NOT_SET_HERE",
+            "model_list:\n- model_name: a\n  litellm_params:\n    model: gpt-5\n    api_key: os.environ/NOT_SET_HERE",
             ":5: models.a[0].api_key: is in the environment variable NOT_SET_HERE, which is not set",
         ),
         (

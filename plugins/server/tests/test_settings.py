@@ -102,7 +102,7 @@ MISTAKES = {
     "drain_seconds = inf": "2: server.drain_seconds: must be above 0",
     "log_prompts = 1": "2: server.log_prompts: must be true or false, not a number",
     "prot = 1": "2: server.prot: is unknown; did you mean port?",
-    'redis_url = "env:NOT_SET_HERE"': "2: server.redis_url: is in the environment variable NOT_SET_HERE, which is not set",
+    'redis_url = "env:NOT_SET_HERE"': "2: server.redis_url: is in the environment variable NOT_SET_HERE",
     "endpoints = [1]": "2: server.endpoints[0]: must be a text",
     "keys = 1": "2: server.keys: must be a list, not a number",
     '[server.limits."a/*"]\nrpm = 1': '3: server.limits."a/*".rpm: is unknown; known are',
@@ -115,7 +115,7 @@ MISTAKES = {
     "[[server.keys]]\nname = 'a'\nhash = 'H'\nexpires = 'soon'": "5: server.keys[0].expires: must be a date",
     "[[server.keys]]\nname = 'a'\nhash = 'H'\ntags = ['b']": "5: server.keys[0].tags: are no model's",
     "[[server.keys]]\nname = 'a'\nhash = 'H'\nmodels = 'b'": "5: server.keys[0].models: must be a list, not a text",
-    "[[server.keys]]\nname='a'\nhash='H'\n[[server.keys]]\nname='a'\nkey='env:OWN'": "6: server.keys[1].name: is another",
+    "[[server.keys]]\nname='a'\nhash='H'\n[[server.keys]]\nname='a'\nkey='env:OWN'": "6: server.keys[1].name: is an",
     "[[server.keys]]\nname='a'\nhash='H'\n[[server.keys]]\nname='b'\nhash='H'": "7: server.keys[1].hash: is another",
 }
 

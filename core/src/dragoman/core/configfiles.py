@@ -148,6 +148,7 @@ def _providers(table: ConfigTable) -> list[Provider]:
         one = tables[0]
         if not name or "/" in name or ":" in name:
             table.fault(name, "cannot be a name: models are called NAME/MODEL")
+            continue
         kind = one.text("api_type") or name
         options: Json = {key: value for key in ("api_key", "base_url") if (value := one.text(key)) is not None}
         sdk = one.table("options")

@@ -14,6 +14,7 @@ from dragoman.core.errors import DragomanError, InvalidRequest, status_error
 from dragoman.core.exchange import CHAT, Exchange
 from dragoman.core.fallback import Attempts, ConfigList
 from dragoman.core.hooks import Hooks
+from dragoman.core.listing import join_lists, named_model, provider_model
 from dragoman.core.plugins import plugins
 from dragoman.core.policy import POLICIES
 from dragoman.core.provider import Call, Json, OnUnsupported, Provider, Timeout, first_env
@@ -169,22 +170,13 @@ class Dispatcher:
 
     def merge_models(self, answers: Mapping[str, Json | BaseException], problems: Mapping[str, str]) -> Json:
         """Join the providers' lists; what went wrong is reported beside them, as `errors`."""
-        data: list[Json] = [_own_model(name) for name in self._own_names()]
-        errors = dict(problems)
-        for name, answer in answers.items():
-            if isinstance(answer, BaseException):
-                errors[name] = str(answer)
-            elif not isinstance(answer.get("data"), list):
-                errors[name] = f"{name} answered without a list of models; is the base URL right?"
-            else:
-                data += [self._as_model(model, name) for model in answer["data"] if isinstance(model, dict)]
-        return {"object": "list", "data": data, **({"errors": errors} if errors else {})}
+        return join_lists(self._own_names(), answers, problems, self.router.default_provider)
 
     def own_model(self, ask: Ask) -> Json | None:
         """Answer for a model that has its name from the configuration; None: somebody else's."""
         head, _, rest = ask.endpoint.partition("/")
         name = unquote(rest)
-        return _own_model(name) if head == "models" and ask.method == "GET" and name in self._own_names() else None
+        return named_model(name) if head == "models" and ask.method == "GET" and name in self._own_names() else None
 
     def _own_names(self) -> list[str]:
         return list(dict.fromkeys([*(self.config.names if self.config else []), *self.router.aliases]))
@@ -199,18 +191,8 @@ class Dispatcher:
     def as_listed(self, call: Call, body: Json) -> Json:
         """Name a single model as the list does; `body` itself where it is none."""
         if call.method == "GET" and call.endpoint.startswith("models/"):
-            return self._as_model(body, call.provider)
+            return provider_model(body, call.provider, self.router.default_provider)
         return body
-
-    def _as_model(self, model: Json, owner: str) -> Json:
-        """Fill in what OpenAI's model object must have; ids carry the provider's name, but the default one's."""
-        if owner == self.router.default_provider:
-            owner, prefix = str(model.get("owned_by") or owner), ""
-        else:
-            prefix = f"{owner}/"
-        given = {name: value for name, value in model.items() if value is not None}
-        filled = {"object": "model", "created": 0, "owned_by": owner, **given, "id": f"{prefix}{model.get('id', '')}"}
-        return model if filled == model else filled
 
     def _by_path(self, endpoint: str) -> tuple[Provider, str]:
         """Find the provider of a request without a model in its body: `models/<name>`, or the default one."""
@@ -249,10 +231,6 @@ def _ask_for_usage(call: Call) -> bool:
         return False
     call.request["stream_options"] = {**options, "include_usage": True}
     return True
-
-
-def _own_model(name: str) -> Json:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "dragoman"}
 
 
 def _address(provider: Provider) -> str:

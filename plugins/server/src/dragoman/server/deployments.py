@@ -139,7 +139,7 @@ def read_deployment(name: str, params: Json) -> Deployment:
             _take(key, value, found)
     _price(params, found)
     if found.wildcard:
-        for key in found.entry.keys() - {"api_type", "api_key", "base_url"}:
+        for key in sorted(found.entry.keys() - {"api_type", "api_key", "base_url"}):
             found.remarks.append((found.sources.get(key, key), "is left out: a whole provider cannot have it"))
             del found.entry[key]
     return found
@@ -181,7 +181,7 @@ def _take(key: str, value: Any, found: Deployment) -> None:
         found.remarks.append((key, "is left out"))
     else:
         found.entry.setdefault("extra_body", {})[key] = value
-        found.remarks.append((key, "is sent to the provider as it is, as a part of extra_body"))
+        found.remarks.append((key, "is sent as it is, in extra_body"))
 
 
 def _price(params: Json, found: Deployment) -> None:

@@ -11,8 +11,6 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from dragoman.core import ConfigDocument, ConfigError
 from dragoman.server.deployments import WORDS, Deployment, read_deployment
 from dragoman.server.keys import hash_key
@@ -44,6 +42,8 @@ def open_litellm(path: str | os.PathLike[str]) -> tuple[ConfigDocument, list[str
 
 
 def _parsed(path: str) -> tuple[Json, dict[Keys, int]]:
+    import yaml
+
     try:
         loader = yaml.SafeLoader(Path(path).read_text("utf-8-sig"))
         node = loader.get_single_node()
@@ -62,12 +62,12 @@ def _parsed(path: str) -> tuple[Json, dict[Keys, int]]:
 
 
 def _lines_of(node: Any, keys: Keys = ()) -> Iterator[tuple[Keys, int]]:
-    if isinstance(node, yaml.MappingNode):
+    if node.id == "mapping":
         for key, value in node.value:
             inner = (*keys, str(key.value))
             yield inner, key.start_mark.line + 1
             yield from _lines_of(value, inner)
-    elif isinstance(node, yaml.SequenceNode):
+    elif node.id == "sequence":
         for number, value in enumerate(node.value):
             yield (*keys, number), value.start_mark.line + 1
             yield from _lines_of(value, (*keys, number))
