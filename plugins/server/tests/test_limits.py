@@ -172,6 +172,13 @@ def test_memory_does_not_grow_with_what_is_asked() -> None:
     assert len(store) <= 2 * SPAN
 
 
+def test_a_debt_is_waited_for() -> None:
+    window = Window()
+    for second, count in ((1000.5, 5), (1010.5, 5), (1020.5, 1)):
+        window.add(second, count)
+    assert [window.wait(1020.5, limit) for limit in (12, 11, 7, 6, 2, 1)] == [0, 40.5, 40.5, 50.5, 50.5, 60.5]
+
+
 def test_a_clock_that_is_set_back_counts_on() -> None:
     window = Window()
     window.add(1000.0, 2)
