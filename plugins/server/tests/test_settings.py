@@ -144,5 +144,5 @@ def test_wider_than_this_machine_needs_keys(host: str, here: bool, file: Path) -
     if here:
         assert load(None, {"host": host}).server.host == host
     else:
-        with pytest.raises(ConfigError, match="is reached from other machines, and there are no keys"):
+        with pytest.raises(ConfigError, match="is reached by other machines, and no keys are configured"):
             load(None, {"host": host})

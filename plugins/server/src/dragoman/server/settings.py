@@ -104,12 +104,12 @@ def read(path: str | os.PathLike[str]) -> tuple[Configuration, list[str]]:
 
 
 def refuse_exposed(settings: ServerSettings) -> None:
-    """Refuse to listen to other machines without keys. Raises `ConfigError`."""
+    """Raise `ConfigError` for an address that others reach while nobody needs a key."""
     if settings.keys or is_loopback(settings.host):
         return
     message = (
-        f"host {settings.host} is reached from other machines, and there are no keys: "
-        "make one with `dragoman keys new`, or listen at 127.0.0.1"
+        f"{settings.host or 'every address'} is reached by other machines, and no keys are configured: anybody could "
+        "spend yours; make one with dragoman keys new, or serve on 127.0.0.1"
     )
     raise ConfigError(message)
 
