@@ -21,6 +21,7 @@ import nox
 import nox.virtualenv
 from nox.command import CommandFailed
 from nox.project import dependency_groups, load_toml, python_versions
+from packaging.requirements import Requirement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv|virtualenv"
 # About a quarter of an hour on two cores; CI runs `recorded` after these. Old SDKs (`oldest`), `aimock` (node),
 # `litellm_proxy` (600 MB) and the frameworks (`nox -t autogen`) are run by hand, before a release.
-nox.options.sessions = ["lint", "types", "tests", "openai2", "alone", "new", "docs"]
+nox.options.sessions = ["lint", "types", "tests", "openai2", "alone", "new", "packaging", "docs"]
 # What this machine does not have is skipped, in sight, on CI too; nothing is fetched but packages.
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
@@ -190,7 +191,7 @@ def tests(session: nox.Session) -> None:
     """Run all tests on the Python that runs nox; core's and the plugins' on the others found here."""
     install(session, *test_needs())
     own = session.python == f"{sys.version_info.major}.{sys.version_info.minor}"
-    elsewhere = ["--ignore=tests/test_docs.py", "--ignore=tests/test_site.py", "--ignore=tests/recorded"]
+    elsewhere = [f"--ignore=tests/{name}" for name in ("test_docs.py", "test_site.py", "recorded", "packaging")]
     house = ["tests", *elsewhere] if own else []
     session.run("python", *pytest("-n", "auto", *(session.posargs or [*UNIT_TESTS, *house])), env=CLEAN)
 
@@ -395,6 +396,75 @@ def litellm_proxy(session: nox.Session) -> None:
     session.run("python", *pytest("tests/servers/litellm_proxy", *session.posargs), env=env)
 
 
+@nox.session(requires=["build"])
+def packaging(session: nox.Session) -> None:
+    """Install other people's plugins, of every backend and layout, and broken ones; rehearse a release (2 min)."""
+    node = () if shutil.which("node") else ("pyright[nodejs]",)
+    session.install("-c", str(PINS), *group("test"), *group("types"), "flit_core", "nox", *node)
+    # What core needs, and the backends; the tests copy it and add core and plugins, each in its own way.
+    base = Path(session.create_tmp()).resolve() / "base"
+    environment = Environment(session, base)
+    environment.pip("install", "-c", str(PINS), *dependencies(FOLDERS["core"]), "pip", *group("backends"))
+    env = {**CLEAN, "DRAGOMAN_PACKAGING": str(base)}
+    session.run("python", *pytest(*(session.posargs or ["tests/packaging"])), env=env)
+
+
+BENCHMARKS = ROOT / "tests" / "benchmarks"
+#: The plugins that are measured beside their vendors' SDKs.
+MEASURED = ("anthropic", "mistralai", "ollama", "openai", "together")
+
+
+@nox.session(python=False, requires=["build"])
+def bench(session: nox.Session) -> None:
+    """Measure calls beside the vendors' SDKs: nox -s bench -- [--peers] [--quick] [--only text,stream]."""
+    for name, holds in load_toml(BENCHMARKS / "environments.toml").items():
+        needs, wheels, peer = holds.get("needs", []), holds.get("wheels", []), holds.get("peer", False)
+        if peer and "--peers" not in session.posargs:
+            continue
+        # Ours hold what was built just now. The others are kept: peers as new as on the day they were fetched.
+        wanted = [*([] if peer else ["-c", str(PINS)]), *needs, *(built(*wheels) if wheels else [])]
+        folder = session.cache_dir.resolve() / f"bench-{name}"
+        try:
+            if wheels:
+                Environment(session, folder).pip("install", *wanted)
+            else:
+                once(
+                    session,
+                    folder.name,
+                    lambda folder, wanted=wanted: Environment(session, folder).pip("install", *wanted),
+                )
+        except CommandFailed:
+            if not peer:
+                raise
+            shutil.rmtree(folder, ignore_errors=True)
+            session.warn(f"{name} cannot be installed, and is left out")
+    homes = ("--environments", str(session.cache_dir.resolve()))
+    session.run(sys.executable, str(BENCHMARKS), *homes, *session.posargs, env=CLEAN, external=True)
+
+
+@nox.session(requires=["build"])
+def growth(session: nox.Session) -> None:
+    """Measure how the cost of a call grows with what may become large: nox -s growth -- [--quick]."""
+    install(session, wheels=built("core", *MEASURED))
+    session.run("python", str(BENCHMARKS), "--growth", *session.posargs, env=CLEAN)
+
+
+@nox.session(requires=["build"])
+def instructions(session: nox.Session) -> None:
+    """Count instructions of the translators, against those that were stored: nox -s instructions -- [--accept]."""
+    if missing := [name for name in ("valgrind", "gcc") if not shutil.which(name)]:
+        session.skip(f"{' and '.join(missing)} not found: instructions cannot be counted here")
+    offered = [name for name in PLUGINS if "dragoman.providers" in entry_points(name)]
+    install(session, wheels=built("core", *offered))
+    session.run("python", str(BENCHMARKS / "instructions.py"), *session.posargs, env=CLEAN)
+
+
+def entry_points(plugin: str) -> dict[str, dict[str, str]]:
+    """Return what a plugin offers, by group."""
+    found: dict[str, dict[str, str]] = load_toml(FOLDERS[plugin] / "pyproject.toml")["project"].get("entry-points", {})
+    return found
+
+
 def faults(wheel: Path, module: str) -> list[str]:
     """Return what is in a wheel and should not be, and what is not and should."""
     names = zipfile.ZipFile(wheel).namelist()
@@ -448,23 +518,64 @@ def pins(session: nox.Session) -> None:
     session.run("uv", "pip", "compile", *how, "--output-file", str(PINS), str(source))
 
 
-@nox.session
-def release(session: nox.Session) -> None:
-    """Check, build and tag one distribution; upload nothing. Usage: nox -s release -- NAME VERSION."""
-    name, version = session.posargs if len(session.posargs) == 2 else ("", "")  # noqa: PLR2004 (NAME and VERSION)
-    name = name.removeprefix("dragoman-")
-    if name not in FOLDERS:
-        session.error(f"say which: nox -s release -- NAME VERSION, where NAME is one of {', '.join(sorted(FOLDERS))}")
-    tag, place = f"{name}-v{version}", FOLDERS[name].relative_to(ROOT)
-    declared = load_toml(FOLDERS[name] / "pyproject.toml")["project"]["version"]
+def misfits(name: str, version: str) -> list[str]:
+    """Return what keeps this version of a distribution from being installed beside the others here."""
+    versions = {other: load_toml(folder / "pyproject.toml")["project"]["version"] for other, folder in FOLDERS.items()}
+    versions[name] = version
+    found = []
+    for other, folder in FOLDERS.items():
+        for need in map(Requirement, load_toml(folder / "pyproject.toml")["project"]["dependencies"]):
+            wanted = need.name.removeprefix("dragoman-")
+            concerned = is_ours(need.name) and name in {other, wanted}
+            if concerned and not need.specifier.contains(versions[wanted], prereleases=True):
+                found.append(f"{folder.relative_to(ROOT)}/pyproject.toml wants {need}, and that is {versions[wanted]}")
+    return found
+
+
+def check_ready(session: nox.Session, name: str, version: str) -> None:
+    """Stop a release that says one thing here and another there, or that would leave something out."""
+    folder, tag = FOLDERS[name], f"{name}-v{version}"
+    place, declared = folder.relative_to(ROOT), load_toml(folder / "pyproject.toml")["project"]["version"]
     if declared != version:
         session.error(f"{place}/pyproject.toml says {declared}, not {version}")
-    if not re.search(rf"(?m)^## {re.escape(version)}\b", (FOLDERS[name] / "CHANGELOG.md").read_text("utf-8")):
-        session.error(f"{place}/CHANGELOG.md has no entry '## {version}'")
+    # Something has to stand below the heading.
+    entry = rf"(?m)^## {re.escape(version)}(?![\w.]).*\n+(?!## )\S"
+    if not re.search(entry, (folder / "CHANGELOG.md").read_text("utf-8")):
+        session.error(f"{place}/CHANGELOG.md has no entry '## {version}', or nothing in it")
+    if unfit := misfits(name, version):
+        session.error("; ".join(unfit))
     if session.run("git", "status", "--porcelain", external=True, silent=True):
         session.error("the working tree has changes: commit them first")
     if session.run("git", "tag", "--list", tag, external=True, silent=True):
         session.error(f"the tag {tag} exists already")
+
+
+def try_wheel(session: nox.Session, name: str, out: Path) -> None:
+    """Install a built wheel, with a core of this checkout and nothing else of ours, and use it."""
+    wheels = [str(wheel) for wheel in out.glob("*.whl")]
+    with tempfile.TemporaryDirectory(prefix="dragoman-", ignore_cleanup_errors=True) as temporary:
+        home = Path(temporary)
+        if name != "core":
+            build = ("python", "-m", "build", "--no-isolation", "--wheel", "--outdir", temporary)
+            session.run(*build, str(FOLDERS["core"]), silent=True)
+        environment = Environment(session, home / "env")
+        environment.pip("install", "-c", str(PINS), *wheels, *map(str, home.glob("*.whl")))
+        environment.pip("check")
+        use = f"import dragoman.{name}; from importlib.metadata import version; print(version('dragoman-{name}'))"
+        with session.chdir(home):
+            session.run(environment.python, "-W", "error", "-c", use, env=CLEAN, external=True)
+            session.run(environment.python, "-m", "dragoman", "plugins", env=CLEAN, external=True)
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Check, build, try and tag one distribution; upload nothing. Usage: nox -s release -- NAME VERSION."""
+    name, version = session.posargs if len(session.posargs) == 2 else ("", "")  # noqa: PLR2004 (NAME and VERSION)
+    name = name.removeprefix("dragoman-")
+    if name not in FOLDERS:
+        session.error(f"say which: nox -s release -- NAME VERSION, where NAME is one of {', '.join(sorted(FOLDERS))}")
+    check_ready(session, name, version)
+    tag = f"{name}-v{version}"
     session.install("-c", str(PINS), *group("build"), *group("release"))
     out = Path(session.create_tmp()).resolve() / tag
     shutil.rmtree(out, ignore_errors=True)
@@ -472,5 +583,6 @@ def release(session: nox.Session) -> None:
     if wrong := [fault for wheel in out.glob("*.whl") for fault in faults(wheel, name)]:
         session.error("; ".join(wrong))
     session.run("twine", "check", "--strict", *map(str, sorted(out.iterdir())))
+    try_wheel(session, name, out)
     session.run("git", "tag", "--annotate", tag, "--message", f"dragoman-{name} {version}", external=True)
     session.log(f"to publish: git push origin {tag} && python -m twine upload {out}/*")

@@ -42,13 +42,14 @@ PARTS = {
     "Clients": ("client", "doors"),
     "Lists of models": ("configlists",),
     "Configuration files": ("configfiles", "configtables"),
+    "Capabilities": ("capabilities",),
     "Errors and warnings": ("errors",),
     "Hooks and prices": ("hookspecs", "registration", "pricing"),
     "Providers": ("provider", "compatible", "modelclients"),
     "For translators": ("chunks", "carry", "policy"),
     "Record and replay": ("tapes", "readable"),
     "For servers": ("service", "dispatch"),
-    "Senders": ("senders", "direct", "functions"),
+    "Senders": ("senders", "direct", "retries", "functions"),
 }
 #: How the names of a suite's checks begin: they have a table of their own.
 CHECK = "test_"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections import OrderedDict, UserDict
 from typing import Any
@@ -27,7 +28,7 @@ class Text(str):
     __slots__ = ()
 
 
-def test_values_become_plain_copies() -> None:
+def test_values_become_plain() -> None:
     message = ChatCompletionMessage(role="assistant", content="é")
     given = OrderedDict(a=(1, 2), b=UserDict({"c": openai.NOT_GIVEN, "d": [message]}), e={3}, f=(n for n in "xy"))
     assert plain(given) == {
@@ -36,11 +37,21 @@ def test_values_become_plain_copies() -> None:
         "e": [3],
         "f": ["x", "y"],
     }
-    inner: list[Any] = []
-    assert plain({"a": inner})["a"] is not inner
     assert plain(Text("x")) == "x"
     marker = object()
     assert plain(marker) is marker
+
+
+def test_only_what_is_not_plain_is_made_anew() -> None:
+    given = {"tools": [{"type": "function"}], "messages": [{"role": "user"}, {"role": "user", "name": openai.omit}]}
+    before = copy.deepcopy(given["tools"])
+    found = plain(given)
+    assert found["messages"] == [{"role": "user"}, {"role": "user"}]
+    assert len(given["messages"][1]) == 2
+    assert found["messages"][0] is given["messages"][0]
+    assert found["tools"] is given["tools"]
+    assert given["tools"] == before
+    assert plain(given["tools"]) is given["tools"]
 
 
 @pytest.mark.parametrize("value", [b"x", bytearray(b"x")])

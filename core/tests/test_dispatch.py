@@ -23,7 +23,7 @@ class Second(Provider):
 def dispatcher() -> Dispatcher:
     registered = Plugins(path=[])
     router = Router(registered, "one", providers=[Provider(name="one"), Second()])
-    return Dispatcher(router, Hooks(registered.hooks))
+    return Dispatcher(router, Hooks(registered))
 
 
 def ask(**request: Any) -> Ask:

@@ -347,7 +347,7 @@ def test_what_was_done_stands_in_the_answer(
 
 def exchange_of(provider: Provider, **request: Any) -> Exchange:
     call = Call("p", "m", {"model": "m", "messages": MESSAGES, **request})
-    return Exchange(Attempt(provider, call), Hooks(Plugins(path=[]).hooks))
+    return Exchange(Attempt(provider, call), Hooks(Plugins(path=[])))
 
 
 def test_numbers_that_json_does_not_have_in_an_answer(road: Any, server: Any, provider: Provider) -> None:

@@ -46,6 +46,28 @@ def test_before_call_changes_the_request(road: Any, server: Any, provider: Provi
     assert diary.after[0].context == {"seen": True}
 
 
+def test_a_hook_has_a_request_of_its_own(road: Any, server: Any, provider: Provider, diary: Any) -> None:
+    def change(call: Call) -> None:
+        call.request["messages"][0]["content"] = "Bye"
+        call.request["tools"][0]["function"]["name"] = "changed"
+
+    diary.on["before_call"] = change
+    messages: list[Any] = [{"role": "user", "content": "Hi"}]
+    tools: list[Any] = [{"type": "function", "function": {"name": "given"}}]
+    road.make(provider).create(messages=messages, tools=tools)
+    assert server.requests[0].json["messages"] == [{"role": "user", "content": "Bye"}]
+    assert messages == [{"role": "user", "content": "Hi"}]
+    assert tools == [{"type": "function", "function": {"name": "given"}}]
+
+
+def test_after_call_sees_what_was_asked(road: Any, server: Any, provider: Provider, diary: Any) -> None:
+    messages: list[Any] = [{"role": "user", "content": "Hi"}]
+    stream = road.make(provider).stream(messages=messages)
+    messages[0]["content"] = "changed meanwhile"
+    list(road.items(stream))
+    assert diary.after[0].request["messages"] == [{"role": "user", "content": "Hi"}]
+
+
 def test_before_call_sees_the_call_whole(road: Any, server: Any, provider: Provider, diary: Any) -> None:
     road.make(provider).create(model="m7")
     call = diary.before[0]
@@ -177,7 +199,7 @@ class Wrapping:
 
 def test_after_call_without_arguments_and_wrapped() -> None:
     registered = Plugins(path=[])
-    hooks = Hooks(registered.hooks)
+    hooks = Hooks(registered)
     assert not hooks.sees_answers
     short, wrapping = Short(), Wrapping()
     registered.register_hooks(short)
@@ -190,9 +212,45 @@ def test_after_call_without_arguments_and_wrapped() -> None:
 
 
 def test_a_failure_without_a_way() -> None:
-    from dragoman.core.hooks import _blame
+    blame = Hooks(Plugins(path=[]))._blame
+    assert blame("before_call", ValueError("x")) == "before_call of a plugin failed: ValueError: x"
 
-    assert _blame("before_call", ValueError("x")) == "before_call of a plugin failed: ValueError: x"
+
+def test_a_failing_hook_of_a_plugin_names_its_distribution_and_how_to_go_on_without(install: Any) -> None:
+    code = """
+        from dragoman.core import hookimpl
+
+        @hookimpl
+        def before_call(call):
+            1 / 0
+
+        class Late:
+            @hookimpl
+            def after_call(self):
+                1 / 0
+
+        late = Late()
+    """
+    found = install("bad-hooks", "dragoman:bad=bad_hooks", "dragoman:late=bad_hooks:late", code=code, version="0.2")
+    hooks, call = Hooks(found), Call("p", "m", {})
+    ending = r"of bad-hooks 0\.2 \(bad_hooks\) failed: ZeroDivisionError: .*; to go on without it: DRAGOMAN_PLUGINS=no:"
+    with pytest.raises(DragomanError, match=rf"^before_call {ending}bad$"):
+        hooks.before_call(call)
+    with pytest.warns(DragomanWarning, match=rf"^after_call {ending}late$"):
+        hooks.after_call(call)
+
+
+def test_a_failure_is_told_once_where_logging_is_not_configured(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing:
+        @hookimpl
+        def after_call(self) -> None:
+            1 / 0  # noqa: B018 (it raises)
+
+    registered = Plugins(path=[])
+    registered.register_hooks(Failing())
+    with caplog.at_level("INFO", "dragoman"), pytest.warns(DragomanWarning, match="after_call of .* failed") as caught:
+        Hooks(registered).after_call(Call("p", "m", {}))
+    assert (len(caught), caplog.text) == (1, "")
 
 
 def test_hooks_of_a_provider(server: Any, colour: Any) -> None:
@@ -211,7 +269,7 @@ def test_hooks_of_a_provider(server: Any, colour: Any) -> None:
 
 
 def test_nobody_listens() -> None:
-    hooks = Hooks(Plugins(path=[]).hooks)
+    hooks = Hooks(Plugins(path=[]))
     call = Call("p", "m", {})
     hooks.on_chunk(call, {})
     hooks.before_call(call)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dragoman.core import DragomanError, PluginError, Provider, UnknownProvider
+from dragoman.core import DragomanError, MissingKey, PluginError, Provider, UnknownProvider
 from dragoman.core.routing import Router
 
 if TYPE_CHECKING:
@@ -109,6 +109,27 @@ def test_a_provider_that_is_not_there(acme: Plugins, model: str, said: str) -> N
 
 def test_a_configured_openai_takes_names_with_slashes(acme: Plugins) -> None:
     assert route(Router(acme, providers=[Provider(base_url="http://x")]), "org/x") == ("openai", "org/x")
+
+
+def test_a_provider_that_cannot_be_made_names_its_distribution(install: Callable[..., Plugins]) -> None:
+    code = """
+        from dragoman.core import MissingKey, Provider
+
+        class Acme(Provider):
+            def __init__(self, *, region="", **options):
+                if region:
+                    raise MissingKey("no key for " + region)
+                raise KeyError("region")
+    """
+    found = install("acme-llm", "dragoman.providers:acme=acme_llm:Acme", code=code)
+    said = r"^the provider 'acme' of acme-llm 1\.0 cannot be made: KeyError: 'region'; {}upgrade it \(pip "
+    with pytest.raises(PluginError, match=said.format("")) as caught:
+        Router(found).provider("acme")
+    assert isinstance(caught.value.__cause__, KeyError)
+    with pytest.raises(PluginError, match=said.format("check its base_url, or ")):
+        Router(found).fresh("acme", {"base_url": "http://127.0.0.1:1"})
+    with pytest.raises(MissingKey, match=r"^no key for north$"):
+        Router(found).fresh("acme", {"region": "north"})
 
 
 def test_two_of_one_name(acme: Plugins) -> None:

@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from dragoman.core import (
     AsyncClient,
     Call,
+    Capabilities,
+    Capability,
     Chunks,
     Client,
     Event,
@@ -89,6 +91,9 @@ def ask(question: str) -> str:
         final = events.get_final_completion().choices[0].message.content
     raw = client.chat.completions.with_raw_response.create(model="llamacpp/demo", messages=messages)
     assert_type(raw.parse(), ChatCompletion)
+    known = client.capabilities("anthropic/claude")
+    assert_type(known, Capabilities)
+    assert_type(known["seed"], Capability)
     patient = client.with_options(timeout=60, max_retries=5)
     assert_type(patient, Client)
     return f"{text}{final}{takes_openai(patient)}{takes_openai(openai.OpenAI(http_client=http_client()))}"

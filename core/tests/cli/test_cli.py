@@ -54,7 +54,7 @@ finally:
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 (our own program)
     loaded = set(printed.splitlines()[-1].split())
     assert "click" in loaded
-    assert loaded & {"openai", "rich", "pydantic", "httpx", "httpx2", "dragoman.core.client", "anthropic"} == set()
+    assert loaded & {"openai", "pydantic", "httpx", "httpx2", "dragoman.core.client", "anthropic"} == set()
 
 
 @pytest.mark.parametrize("name", ["chat", "completion", "demo", "models", "plugins"])
@@ -193,7 +193,8 @@ def test_a_broken_plugin_hurts_only_itself(with_plugins: Callable[..., Plugins],
     warnings = sorted(err.splitlines())
     assert len(warnings) == 3
     assert all(line.startswith("dragoman: warning: ") for line in warnings)
-    assert "ZeroDivisionError" in err
+    assert "the commands of dragoman-failing 1.0 are left out: ZeroDivisionError: " in err
+    assert "remove it (pip uninstall dragoman-failing)" in err
     assert "there already is a command 'chat'" in err
     assert "dragoman-absent" in err
     assert "Talk to a model" in finish(start("chat", "--help"))[1]

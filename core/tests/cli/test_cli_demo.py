@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 from importlib.metadata import version
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from dragoman.core import Client
 from dragoman.core.cli.demo import QUESTION, Rehearsal, _Screen
+from dragoman.core.cli.terminal import Console
 from dragoman.core.plugins import plugins
 
 needs_both = pytest.mark.skipif(
@@ -67,9 +66,9 @@ def test_without_the_plugins(start: Any, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_another_model_does_not_pass(server: Any) -> None:
-    screen = _Screen(Console(file=io.StringIO()))
+    screen = _Screen(Console())
     Rehearsal(Client(base_url=server.url), "small", screen).run("a server that calls no tool")
     assert screen.wrong >= 4
-    screen = _Screen(Console(file=io.StringIO()))
+    screen = _Screen(Console())
     Rehearsal(Client(base_url=server.url), "tool", screen, wire="anthropic").run("one that calls another")
     assert screen.wrong >= 4

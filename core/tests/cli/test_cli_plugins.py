@@ -73,3 +73,52 @@ def test_blocked_ones(listed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRAGOMAN_PLUGINS", "no:acme")
     rows, _ = listed(("dragoman-acme", "dragoman.providers:acme=dragoman_acme:Acme", PROVIDER))
     assert rows["acme"][3] == "blocked"
+
+
+SHOWN = (
+    PROVIDER
+    + """
+import json, pathlib
+told = {"Acme": {"chat": {"value": "yes"}, "tools": {"value": "yes"},
+                 "json_object": {"value": "adapted", "note": "a schema " + "that any object fits " * 4},
+                 "seed": {"value": "no", "note": "acme rolls its own dice"}}}
+pathlib.Path(__file__).with_name("dragoman_acme.capabilities.json").write_text(json.dumps(told))
+"""
+)
+
+
+def test_what_a_provider_has(install: Any, start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = install("dragoman-acme", "dragoman.providers:acme=dragoman_acme:Acme", code=SHOWN)
+    found = install("dragoman-bare", "dragoman.providers:bare=dragoman_bare:Acme", code=PROVIDER)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [*found._path, os.environ.get("PYTHONPATH")])))
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("DRAGOMAN_PLUGINS", "acme,bare")
+    out, err = start("plugins", "-v").communicate(timeout=60)
+    assert err == b""
+    lines = out.decode().splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("provider  acme"))
+    assert lines[first + 1 : first + 7] == [
+        "    yes      chat, tools",
+        "    adapted  json_object: a schema that any object fits that any object fits",
+        "             that any object fits that any object fits",
+        "    no       seed: acme rolls its own dice",
+        "    unknown  stream, system, parallel_tool_calls, tool_results,",
+        "             tool_choice_named, tool_choice_required, json_schema, images,",
+    ]
+    assert all(len(line) <= 80 for line in lines if line.startswith(" "))
+    assert "    unknown  all 22 features" in lines
+
+
+def test_a_broken_capability_file_hurts_only_its_own(
+    install: Any, start: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    found = install("dragoman-acme", "dragoman.providers:acme=dragoman_acme:Acme", code=PROVIDER)
+    found = install("dragoman-bare", "dragoman.providers:bare=dragoman_bare:Acme", code=PROVIDER)
+    (tmp_path / "site" / "dragoman_acme.capabilities.json").write_text("half")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [*found._path, os.environ.get("PYTHONPATH")])))
+    monkeypatch.setenv("DRAGOMAN_PLUGINS", "acme,bare")
+    process = start("plugins", "-v")
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "dragoman_acme.capabilities.json is no capability file" in out.decode()
+    assert "    unknown  all 22 features" in out.decode()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from dragoman.core.cli.terminal import View, clean, console
+from dragoman.core.cli.terminal import Console, View, clean
 
 if TYPE_CHECKING:
     import pytest
@@ -68,8 +68,8 @@ def test_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
     view = View()
     view.reasoning("hm")
     view.note("note", "red")
-    console().print("text", style="bold red")
+    Console().print("text", style="bold red")
     assert "\x1b" not in terminal.getvalue()
     monkeypatch.setenv("NO_COLOR", "")
-    console().print("text", style="bold red")
-    assert "\x1b[1;31m" in terminal.getvalue()
+    Console().print("text", style="bold red")
+    assert "\x1b[31m\x1b[1m" in terminal.getvalue()

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dragoman.autogen import capabilities
+from dragoman.core import FEATURES, Capabilities, Capability, Client, FunctionProvider
+from dragoman.core.plugins import Plugins
 
 
 @pytest.mark.parametrize(
@@ -48,13 +52,52 @@ def test_a_models_name_says_its_family(model: str, family: str) -> None:
     assert capabilities.family_of(model) == family
 
 
+def info_of(*models: str) -> dict[str, Any]:
+    entries = [{"model": model} for model in models]
+    with Client(config_list=entries) as client:
+        return capabilities.model_info(entries, capabilities.known_of(client, ""))
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two providers: one of them has no images, and adapts JSON mode."""
+
+    class Rich(FunctionProvider):
+        def narrow_capabilities(self, shown: Capabilities) -> Capabilities:
+            return shown.but(**dict.fromkeys(FEATURES, Capability("yes")))
+
+    class Poor(Rich):
+        def narrow_capabilities(self, shown: Capabilities) -> Capabilities:
+            found = super().narrow_capabilities(shown)
+            return found.but(images=Capability("no", "blind"), json_object=Capability("adapted", "a schema"))
+
+    kinds = {"rich": Rich, "poor": Poor}
+    monkeypatch.setattr(Plugins, "has", lambda _, name: name in kinds)
+    monkeypatch.setattr(Plugins, "provider", lambda _, name: lambda **given: kinds[name](str, **given))
+
+
+@pytest.mark.usefixtures("shown")
 def test_a_list_can_do_what_all_its_entries_can() -> None:
-    alone = capabilities.model_info([{"model": "openai/gpt-4o"}])
-    assert alone["family"] == "gpt-4o"
-    assert all(alone[key] for key in ("vision", "function_calling", "json_output", "structured_output"))
-    both = capabilities.model_info([{"model": "openai/gpt-4o"}, {"model": "anthropic/claude-sonnet-4-5"}])
-    assert (both["family"], both["json_output"], both["vision"]) == ("unknown", False, True)
-    assert capabilities.model_info([{"model": "llamacpp/demo"}])["vision"] is False
+    flags = ("vision", "function_calling", "json_output", "structured_output")
+    alone = info_of("rich/gpt-4o")
+    assert [alone[flag] for flag in flags] == [True, True, True, True]
+    both = info_of("rich/gpt-4o", "poor/gpt-4o")
+    assert [both[flag] for flag in flags] == [False, True, False, True]
+
+
+def test_what_nobody_has_shown_is_tried() -> None:
+    with Client(providers=[FunctionProvider(str, name="own")]) as client:
+        assert client.capabilities("own/x")["tools"].value == "unknown"
+        assert capabilities.model_info([], capabilities.known_of(client, "own/x"))["function_calling"] is True
+    with Client() as client:
+        nobody = capabilities.known_of(client, "nobody-has-this/x")
+    assert not any(nobody.values())
+
+
+def test_names_say_families_and_who_tells_users_apart() -> None:
+    assert capabilities.model_info([{"model": "openai/gpt-4o"}], Capabilities())["family"] == "gpt-4o"
+    two = [{"model": "openai/gpt-4o"}, {"model": "anthropic/claude-sonnet-4-5"}]
+    assert capabilities.model_info(two, Capabilities())["family"] == "unknown"
     assert capabilities.has_names([{"model": "vllm/a"}, {"model": "openai/b"}])
     assert not capabilities.has_names([{"model": "vllm/a"}, {"model": "ollama/b"}])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.core import Call
+from dragoman.core import Call, Capabilities, Capability
 from dragoman.llamacpp import LlamaCpp
 
 
@@ -69,20 +69,17 @@ def test_a_context_that_is_too_small_has_openais_code_and_the_numbers() -> None:
     assert decoded == {**error, "code": "context_length_exceeded", "param": None}
 
 
-@pytest.mark.rule(294)
-def test_a_server_that_is_still_loading_says_so() -> None:
-    body = {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}}
-    decoded = LlamaCpp().decode_error(503, body)
-    assert (decoded["message"], decoded["type"], decoded["code"]) == ("Loading model", "unavailable_error", 503)
-
-
-def test_errors_that_are_no_objects_are_read() -> None:
-    assert LlamaCpp().decode_error(502, "Bad gateway")["message"] == "Bad gateway"
-
-
 def test_nothing_heavy_is_imported_before_the_first_call(run_python: Any) -> None:
     code = (
         "import sys; from dragoman.llamacpp import LlamaCpp; LlamaCpp(); "
         "print([m for m in ('xllamacpp', 'openai', 'asyncio', 'httpx2') if m in sys.modules])"
     )
     assert run_python(code).stdout.strip() == "[]"
+
+
+def test_the_engine_here_has_no_images_whatever_a_server_has() -> None:
+    shown = Capabilities({"images": Capability("yes"), "tools": Capability("yes")})
+    here, there = LlamaCpp(), LlamaCpp(base_url="http://127.0.0.1:1")
+    assert here.narrow_capabilities(shown)["images"] == Capability("no", "the engine in this process reads text")
+    assert here.narrow_capabilities(shown)["tools"]
+    assert there.narrow_capabilities(shown)["images"]

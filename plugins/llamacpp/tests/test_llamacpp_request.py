@@ -60,13 +60,6 @@ def test_the_request_itself_is_not_changed() -> None:
     assert asked.request == before
 
 
-@pytest.mark.rule(223)
-def test_the_newer_name_of_the_limit_becomes_the_older() -> None:
-    wire = encode_chat(call(max_completion_tokens=5))
-    assert wire["max_tokens"] == 5
-    assert "max_completion_tokens" not in wire
-
-
 @pytest.mark.parametrize(
     "param", ["audio", "functions", "prediction", "service_tier", "verbosity", "web_search_options"]
 )

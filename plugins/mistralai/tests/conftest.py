@@ -1,13 +1,10 @@
-"""What the tests share: calls, a loopback server for the real SDK, recorded exchanges."""
+"""What the tests share: calls, and a loopback server for the real SDK."""
 
 from __future__ import annotations
 
 import copy
 import json
 import os
-import threading
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +12,7 @@ import pytest
 from dragoman.core import Call, Json
 from dragoman.core.policy import forget_warnings
 from dragoman.mistralai import Mistral
+from dragoman.testing import FakeVendor, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,93 +62,19 @@ def encode(make_call: Callable[..., Call]) -> Callable[..., Json]:
     return run
 
 
-@dataclass
-class Served:
-    """What the server says next: whole, or a stream that goes on until somebody hangs up."""
-
-    body: bytes = b""
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    endless: bool = False
-    silent: bool = False
-
-
-class Server:
-    """Remembers what it was asked; answers with what is queued, else with ANSWER."""
+class Server(FakeVendor):
+    """Answers with what it is told to say next, and then with ANSWER."""
 
     def __init__(self) -> None:
-        self.seen: list[Json] = []
-        self.queue: list[Served] = []
-        self.hung_up = threading.Event()
-        self.released = threading.Event()
-        outer = self
+        super().__init__(Scripted.json(ANSWER))
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                outer.answer(self)
-
-            def do_POST(self) -> None:
-                outer.answer(self)
-
-            def log_message(self, *args: object) -> None:
-                """Say nothing."""
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-
-    def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        content = handler.rfile.read(int(handler.headers.get("content-length") or 0))
-        headers = {name.lower(): value for name, value in handler.headers.items()}
-        self.seen.append({"method": handler.command, "path": handler.path, "content": content, "headers": headers})
-        served = self.queue.pop(0) if self.queue else Served(json.dumps(ANSWER).encode())
-        if served.silent:
-            self.released.wait(30)
-            handler.close_connection = True
-            return
-        handler.send_response(served.status)
-        for name, value in {"content-type": "application/json", **served.headers}.items():
-            handler.send_header(name, value)
-        if served.endless:
-            handler.send_header("connection", "close")
-            handler.end_headers()
-            self._talk(handler, served.body)
-            return
-        handler.send_header("content-length", str(len(served.body)))
-        handler.end_headers()
-        handler.wfile.write(served.body)
-
-    def _talk(self, handler: BaseHTTPRequestHandler, piece: bytes) -> None:
-        try:
-            while not self.released.is_set():
-                handler.wfile.write(piece)
-                handler.wfile.flush()
-        except OSError:
-            self.hung_up.set()
-        handler.close_connection = True
-
-    @property
-    def bodies(self) -> list[Json]:
-        return [json.loads(seen["content"]) for seen in self.seen]
-
-    def says(self, body: Any, status: int = 200, **more: Any) -> None:
+    def says(self, body: Any, status: int = 200, headers: dict[str, str] | None = None, then: Any = "end") -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.queue.append(Served(content, status, **more))
-
-    def streams(self, *chunks: Json, done: bool = True, headers: dict[str, str] | None = None) -> None:
-        events = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks] + ["data: [DONE]\n\n"] * done
-        self.says("".join(events).encode(), headers={"content-type": "text/event-stream", **(headers or {})})
+        kind = {"content-type": "application/json", **(headers or {})}
+        self.script.insert(len(self.script) - 1, Scripted(content, status, kind, then))
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    made = Server()
-    thread = threading.Thread(target=made.http.serve_forever, args=(0.01,))
-    thread.start()
-    yield made
-    made.released.set()
-    made.http.shutdown()
-    made.http.server_close()
-    thread.join()
+    with Server() as made:
+        yield made

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dragoman.core import Call, DragomanWarning, Event, InvalidRequest, Json, UnsupportedParameter
+from dragoman.core import Call, DragomanWarning, InvalidRequest, Json, UnsupportedParameter
 from dragoman.ollama import Ollama
 
 if TYPE_CHECKING:
@@ -161,22 +160,6 @@ def test_roles_and_thoughts(message: Callable[..., Json]) -> None:
         "content": "a",
         "reasoning": "Hm.",
     }
-
-
-@pytest.mark.rule(5, 8)
-def test_an_answer_and_a_stream(make_call: Callable[..., Call]) -> None:
-    provider = Ollama(openai_endpoint=True)
-    head = {"id": "chatcmpl-1", "created": 1, "model": "m"}
-    call = {"id": "call_1", "index": 0, "type": "function", "function": {"name": "look", "arguments": "{}"}}
-    said = {"role": "assistant", "content": "", "reasoning": "Hm.", "tool_calls": [call]}
-    whole = provider.decode(make_call(), {**head, "choices": [{"index": 0, "message": said, "finish_reason": "stop"}]})
-    assert whole["choices"][0]["finish_reason"] == "tool_calls"
-    assert whole["choices"][0]["message"]["reasoning_content"] == "Hm."
-    decoder = provider.decode_stream(make_call(stream=True))
-    assert decoder is not None
-    chunk = {**head, "choices": [{"index": 0, "delta": said, "finish_reason": None}]}
-    first, *_ = decoder.feed(Event(json.dumps(chunk).encode()))
-    assert first["choices"][0]["delta"]["reasoning_content"] == "Hm."
 
 
 def test_the_other_endpoints_are_openais_own() -> None:

@@ -117,6 +117,39 @@ def test_what_is_unknown_or_too_much_does_no_harm(decoder: ChatStream) -> None:
     assert [choice["delta"].get("content") for chunk in chunks for choice in chunk["choices"]] == ["", None]
 
 
+def joined(chunks: list[Json]) -> Json:
+    """Put chunks together, as a program does that knows OpenAI's promises only."""
+    head = {key: chunks[0][key] for key in ("id", "created", "model")}
+    message: Json = {}
+    whole: Json = {**head, "object": "chat.completion", "finish_reason": None, "usage": None, "logprobs": []}
+    for chunk in chunks:
+        assert {key: chunk[key] for key in head} == head
+        whole["usage"] = chunk.get("usage") or whole["usage"]
+        for choice in chunk["choices"]:
+            assert whole["finish_reason"] is None, "nothing comes after the finish"
+            whole["finish_reason"] = choice["finish_reason"]
+            assert message or choice["delta"].get("role"), "the role comes first"
+            whole["logprobs"] += (choice.get("logprobs") or {}).get("content") or []
+            _add(message, choice["delta"])
+    return {**whole, "message": message}
+
+
+def _add(message: Json, delta: Json) -> None:
+    for key, value in delta.items():
+        if key == "tool_calls":
+            for call in value:
+                calls = message.setdefault(key, [])
+                assert call["index"] == len(calls)
+                calls.append({name: part for name, part in call.items() if name != "index"})
+        elif key == "role":
+            assert key not in message, "the role comes once"
+            message[key] = value
+        elif isinstance(value, str):
+            message[key] = (message.get(key) or "") + value
+        else:
+            message[key] = value
+
+
 pieces = st.one_of(
     st.builds(lambda text: {"content": text}, st.text(max_size=3)),
     st.builds(lambda text: {"thinking": text}, st.text(max_size=3)),
@@ -133,7 +166,7 @@ pieces = st.one_of(
 @given(parts=st.lists(pieces, max_size=6), reason=st.sampled_from(["stop", "length", None]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_put_together_it_is_the_whole_answer(
-    make_call: Callable[..., Call], joined: Callable[[list[Json]], Json], parts: list[Json], reason: str | None
+    make_call: Callable[..., Call], parts: list[Json], reason: str | None
 ) -> None:
     call = make_call(stream=True)
     last = {**line(done=True), "done_reason": reason}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import openai
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from dragoman.core import AsyncClient, Client
+from dragoman.ollama import Ollama
+
+ASKED: Any = {"model": "ollama/llama3.2", "messages": [{"role": "user", "content": "Hi"}]}
 
 
 @pytest.fixture
@@ -19,21 +22,34 @@ def nobody() -> str:
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
+def ask(provider: Ollama, *, stream: bool) -> None:
+    with Client(providers=[provider], max_retries=0) as client:
+        client.chat.completions.create(**ASKED, stream=stream)
+
+
+def ask_asynchronously(provider: Ollama, *, stream: bool) -> None:
+    async def run() -> None:
+        async with AsyncClient(providers=[provider], max_retries=0) as client:
+            await client.chat.completions.create(**ASKED, stream=stream)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("asker", [ask, ask_asynchronously])
+@pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("openai_endpoint", [False, True])
-def test_no_server(asker: Callable[..., Any], nobody: str, openai_endpoint: bool) -> None:
-    one = asker(base_url=f"http://ann:secret@{nobody}", openai_endpoint=openai_endpoint)
+def test_no_server(asker: Any, nobody: str, openai_endpoint: bool, stream: bool) -> None:
+    provider = Ollama(base_url=f"http://ann:secret@{nobody}", openai_endpoint=openai_endpoint)
     with pytest.raises(openai.APIConnectionError) as caught:
-        one.create()
+        asker(provider, stream=stream)
     said = str(caught.value)
     assert said.startswith(f"no ollama answers at http://{nobody} (")
     assert said.endswith("start it with `ollama serve`, or set OLLAMA_HOST")
     assert "secret" not in said
     assert caught.value.__cause__ is not None
-    _, error = one.stream()
-    assert str(error) == said
 
 
-def test_another_failure_keeps_its_own_words(asker: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_failure_keeps_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRAGOMAN_OFFLINE", "1")
     with pytest.raises(openai.APIConnectionError, match=r"DRAGOMAN_OFFLINE is set and ollama\.com is not"):
-        asker(base_url="https://ollama.com").create()
+        ask(Ollama(base_url="https://ollama.com"), stream=False)

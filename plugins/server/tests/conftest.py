@@ -45,8 +45,10 @@ def serve(provider: Provider) -> Iterator[Callable[..., Served]]:
 
     with ExitStack() as stack:
 
-        def start(*, client: dict[str, Any] | None = None, stall: float = 600.0, make: Any = None, **settings: Any) -> Served:
-            options = {"default_options": {"base_url": provider.url, "api_key": KEY, "max_retries": 0}}
+        def start(
+            *, client: dict[str, Any] | None = None, stall: float = 600.0, make: Any = None, **settings: Any
+        ) -> Served:
+            options = {"default_options": {"base_url": provider.url, "api_key": KEY}, "max_retries": 0}
             configuration = Configuration({**options, **(client or {})}, ServerSettings(**settings))
             return stack.enter_context(Served(make_app(configuration, **(make or {})), stall=stall))
 
@@ -56,5 +58,3 @@ def serve(provider: Provider) -> Iterator[Callable[..., Served]]:
 @pytest.fixture
 def server(serve: Callable[..., Served]) -> Served:
     return serve()
-
-

@@ -9,7 +9,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
@@ -137,10 +137,17 @@ class Handler(BaseHTTPRequestHandler):
     def _text(self, body: Any, seen: Seen, stream: bool) -> None:
         if not stream:
             tools = body.get("tools")
-            answer = completion(body["model"], "{\"answer\": 42}" if "response_format" in body else "Hello!")
+            answer = completion(body["model"], '{"answer": 42}' if "response_format" in body else "Hello!")
             if tools:
-                call = {"id": "c1", "type": "function", "function": {"name": tools[0]["function"]["name"], "arguments": "{}"}}
-                answer["choices"][0] |= {"finish_reason": "tool_calls", "message": {"role": "assistant", "content": None, "tool_calls": [call]}}
+                call = {
+                    "id": "c1",
+                    "type": "function",
+                    "function": {"name": tools[0]["function"]["name"], "arguments": "{}"},
+                }
+                answer["choices"][0] |= {
+                    "finish_reason": "tool_calls",
+                    "message": {"role": "assistant", "content": None, "tool_calls": [call]},
+                }
             self._json(200, answer)
             return
         self._open()
@@ -250,7 +257,7 @@ class Served:
 
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(60)
 
-    def __enter__(self) -> Served:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -268,7 +275,12 @@ def connected(port: int) -> Iterator[socket.socket]:
 
 def request_bytes(body: Any, port: int, *, path: str = "/v1/chat/completions", **headers: str) -> bytes:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    found = {"Host": f"127.0.0.1:{port}", "Content-Type": "application/json", "Content-Length": str(len(content)), **headers}
+    found = {
+        "Host": f"127.0.0.1:{port}",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(content)),
+        **headers,
+    }
     lines = [f"POST {path} HTTP/1.1", *(f"{name.replace('_', '-')}: {value}" for name, value in found.items()), "", ""]
     return "\r\n".join(lines).encode() + content
 

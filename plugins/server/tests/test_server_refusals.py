@@ -32,8 +32,13 @@ def read_all(client: Any) -> bytes:
 
 @pytest.mark.parametrize("prefix", ["/v1", ""])
 def test_paths_with_and_without_v1(server: Any, prefix: str) -> None:
-    assert post(server, ask("text"), f"{prefix}/chat/completions").json()["choices"][0]["message"]["content"] == "Hello!"
-    assert post(server, {"model": "e", "input": "x"}, f"{prefix}/embeddings").json()["data"][0]["embedding"] == [0.5, 0.25]
+    assert (
+        post(server, ask("text"), f"{prefix}/chat/completions").json()["choices"][0]["message"]["content"] == "Hello!"
+    )
+    assert post(server, {"model": "e", "input": "x"}, f"{prefix}/embeddings").json()["data"][0]["embedding"] == [
+        0.5,
+        0.25,
+    ]
     assert post(server, {"model": "t", "input": "x"}, f"{prefix}/responses").json()["object"] == "/v1/responses"
     assert get(server, f"{prefix}/models/org/deep/er").json()["id"] == "org/deep/er"
 
@@ -65,7 +70,10 @@ def test_what_keeps_something_at_the_provider_is_served_where_it_is_named(serve:
         (b'{"model": "text", "messages": 3}', "messages must be a list"),
         (b'{"model": "text", "messages": [], "base_url": "http://elsewhere"}', "base_url is the server's to say"),
         (b'{"model": "text", "messages": [], "extra_body": {"api_key": "k"}}', "api_key is the server's to say"),
-        (b'{"model": "text", "messages": [], "dragoman": {"on_unsupported": "never"}}', "on_unsupported must be one of"),
+        (
+            b'{"model": "text", "messages": [], "dragoman": {"on_unsupported": "never"}}',
+            "on_unsupported must be one of",
+        ),
     ],
 )
 def test_a_request_that_cannot_be_is_a_400(server: Any, provider: Any, body: bytes, said: str) -> None:

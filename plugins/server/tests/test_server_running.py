@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WAIT = 60
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has neither SIGHUP nor SIGTERM for a process like this")
+pytestmark = pytest.mark.skipif(
+    os.name == "nt", reason="Windows has neither SIGHUP nor SIGTERM for a process like this"
+)
 
 
 class Program:
@@ -89,6 +91,7 @@ def start(provider: Any, tmp_path: Path) -> Iterator[Callable[..., Program]]:
         if program.process.poll() is None:
             program.process.kill()
             program.process.wait()
+        # Its workers hold the log open until they have ended too.
         program._reader.join()
 
 
@@ -122,7 +125,17 @@ def test_curl_and_a_model_that_nobody_serves(start: Any) -> None:
         pytest.skip("curl is not installed")
     program = start()
     url = f"http://127.0.0.1:{program.port}/v1/chat/completions"
-    asked = [curl, "--silent", "--show-error", "--no-buffer", "--noproxy", "*", url, "--data", json.dumps(ask("text", stream=True))]
+    asked = [
+        curl,
+        "--silent",
+        "--show-error",
+        "--no-buffer",
+        "--noproxy",
+        "*",
+        url,
+        "--data",
+        json.dumps(ask("text", stream=True)),
+    ]
     run = subprocess.run(asked, capture_output=True, check=True)  # noqa: S603 (curl, at our own server)
     assert run.stdout == b"".join(events(usage=False))
 
@@ -218,9 +231,7 @@ def test_workers_count_together(start: Any) -> None:
         ([], "port = ", "is not TOML"),
     ],
 )
-def test_what_cannot_be_served_is_said_in_one_line(
-    tmp_path: Path, arguments: list[str], table: str, said: str
-) -> None:
+def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, arguments: list[str], table: str, said: str) -> None:
     write(tmp_path, "http://127.0.0.1:1/v1", table)
     program = Program("--config", str(tmp_path / "dragoman.toml"), *arguments)
     assert program.process.wait(WAIT) == 2

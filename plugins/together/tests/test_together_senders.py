@@ -10,9 +10,10 @@ import httpx
 import pytest
 import together
 
-from dragoman.core import Call, MissingKey, Reply, Wire
+from dragoman.core import Call, MissingKey, Wire
+from dragoman.testing import Scripted
 from dragoman.together import Together
-from dragoman.together.senders import AsyncTogetherSender, TogetherSender, root_of
+from dragoman.together.senders import root_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ def asynchronous(request: pytest.FixtureRequest) -> bool:
 
 @pytest.mark.rule(206)
 def test_the_sdk_sends_our_bytes(server: Any, make_call: Callable[..., Call], asynchronous: bool) -> None:
-    server.answers({"ok": True})
+    server.script = [Scripted.json({"ok": True})]
     reply = send(
         Together(api_key="k", base_url=server.url, default_headers={"x-mine": "1"}),
         sent_call(make_call),
@@ -65,9 +66,9 @@ def test_the_sdk_sends_our_bytes(server: Any, make_call: Callable[..., Call], as
     )
     assert (reply.status, json.loads(reply.content)) == (200, {"ok": True})
     (seen,) = server.seen
-    assert (seen["path"], seen["content"]) == ("/v1/chat/completions", WIRE.content)
-    assert (seen["headers"]["authorization"], seen["headers"]["x-mine"]) == ("Bearer k", "1")
-    assert seen["headers"]["content-type"] == "application/json"
+    assert (seen.path, seen.content) == ("/v1/chat/completions", WIRE.content)
+    assert (seen.fields["authorization"], seen.fields["x-mine"]) == ("Bearer k", "1")
+    assert seen.fields["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("path", ["", "/", "/v1", "/v1/"])
@@ -77,16 +78,16 @@ def test_a_ready_client_is_asked_where_it_should_be(
     client = together.Together(api_key="theirs", base_url=server.url + path)
     async_client = together.AsyncTogether(api_key="theirs", base_url=server.url + path)
     send(Together(client=client, async_client=async_client), sent_call(make_call), asynchronous=asynchronous)
-    assert server.seen[0]["path"] == "/v1/chat/completions"
-    assert server.seen[0]["headers"]["authorization"] == "Bearer theirs"
+    assert server.seen[0].path == "/v1/chat/completions"
+    assert server.seen[0].fields["authorization"] == "Bearer theirs"
 
 
 def test_a_ready_client_goes_where_the_sdk_itself_goes(server: Any, make_call: Callable[..., Call]) -> None:
-    server.answers({"id": "1", "choices": []})
+    server.script = [Scripted.json({"id": "1", "choices": []})]
     client = together.Together(api_key="k", base_url=server.url + "/gateway")
     client.chat.completions.create(model="m", messages=[])
     send(Together(client=client), sent_call(make_call))
-    assert server.seen[0]["path"] == server.seen[1]["path"]
+    assert server.seen[0].path == server.seen[1].path
     assert root_of(client, together) == ("/v1" if SDK_WRITES_V1 else "")
 
 
@@ -112,7 +113,7 @@ def test_no_key_is_said_in_our_words(
     assert server.seen == []
     send(provider, sent_call(make_call, api_key="of-the-call"), asynchronous=asynchronous)
     send(provider, sent_call(make_call, extra_headers={"Authorization": "Bearer own"}), asynchronous=asynchronous)
-    assert [seen["headers"]["authorization"] for seen in server.seen] == ["Bearer of-the-call", "Bearer own"]
+    assert [seen.fields["authorization"] for seen in server.seen] == ["Bearer of-the-call", "Bearer own"]
 
 
 @pytest.mark.rule(219)
@@ -128,41 +129,3 @@ def test_the_timeout_is_ours_and_not_the_sdks_minute(
     )
     send(Together(client=client), sent_call(make_call, timeout=ours))
     assert [timeout["read"] for timeout in seen] == [on_the_wire]
-
-
-@pytest.mark.rule(166)
-@pytest.mark.parametrize("retries", [0, 2])
-def test_only_the_sdk_retries(server: Any, make_call: Callable[..., Call], asynchronous: bool, retries: int) -> None:
-    server.answers({"error": {"message": "busy"}}, 503, retry_after_ms="1")
-    reply = send(
-        Together(api_key="k", base_url=server.url),
-        sent_call(make_call, max_retries=retries),
-        asynchronous=asynchronous,
-    )
-    assert len(server.seen) == retries + 1
-    assert reply.status == 503
-    assert isinstance(reply.cause, together.APIStatusError)
-
-
-def test_a_stream_comes_in_pieces(server: Any, make_call: Callable[..., Call]) -> None:
-    server.answers(b"data: 1\n\ndata: [DONE]\n\n")
-    call = make_call(stream=True)
-    sender = TogetherSender(together.Together(api_key="k", base_url=server.url + "/v1"))
-    reply = sender.send(call, WIRE)
-    assert isinstance(reply, Reply)
-    assert reply.pieces is not None
-    assert b"".join(reply.pieces) == b"data: 1\n\ndata: [DONE]\n\n"
-    reply.close()
-    sender.close()
-
-    async def run() -> bytes:
-        asynchronous = AsyncTogetherSender(together.AsyncTogether(api_key="k", base_url=server.url + "/v1"))
-        answer = await asynchronous.send(call, WIRE)
-        assert answer.pieces is not None
-        found = b"".join([piece async for piece in answer.pieces])
-        assert answer.close is not None
-        await answer.close()
-        await asynchronous.close()
-        return found
-
-    assert asyncio.run(run()) == b"data: 1\n\ndata: [DONE]\n\n"

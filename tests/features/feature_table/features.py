@@ -54,11 +54,13 @@ class AbsentError(Exception):
 
 @dataclass(frozen=True)
 class Feature:
-    """One row. `params`: how a refusal of it may begin; empty where it is a whole endpoint or a kind of content.
+    """One row. `id`: its name in capability files.
 
+    `params`: how a refusal of it may begin; empty where it is a whole endpoint or a kind of content.
     `refusable`: whether it may be left to the provider to refuse it.
     """
 
+    id: str
     name: str
     check: Callable[[Desk], None]
     params: tuple[str, ...] = ()
@@ -295,26 +297,26 @@ def errors(desk: Desk) -> None:
 
 
 FEATURES = (
-    Feature("chat", chat),
-    Feature("stream", stream),
-    Feature("system message", system),
-    Feature("tools", tools, ("tools",)),
-    Feature("parallel tool calls", parallel, ("tools",)),
-    Feature("tool results", results, ("messages",)),
-    Feature("`tool_choice`: a named tool", named, ("tool_choice",), only_the_named),
-    Feature("`tool_choice`: required", required, ("tool_choice",), offered),
-    Feature("JSON (`json_object`)", json_object, ("response_format",), some_json),
-    Feature("JSON by a schema", json_schema, ("response_format",)),
-    Feature("images", images, ("messages",)),
-    Feature("documents (`file` parts)", documents, ("messages",)),
-    Feature("reasoning text", thoughts),
-    Feature("reasoning goes back", replay, refusable=False),
-    Feature("usage in streams", usage, ("stream_options",)),
-    Feature("`stop`", stop, ("stop",)),
-    Feature("`seed`", seed, ("seed",)),
-    Feature("`n` > 1", several, ("n",)),
-    Feature("`logprobs`", logprobs, ("logprobs", "top_logprobs")),
-    Feature("embeddings", embeddings),
-    Feature("list of models", models),
-    Feature("errors of the right class", errors),
+    Feature("chat", "chat", chat),
+    Feature("stream", "stream", stream),
+    Feature("system", "system message", system),
+    Feature("tools", "tools", tools, ("tools",)),
+    Feature("parallel_tool_calls", "parallel tool calls", parallel, ("tools",)),
+    Feature("tool_results", "tool results", results, ("messages",)),
+    Feature("tool_choice_named", "`tool_choice`: a named tool", named, ("tool_choice",), only_the_named),
+    Feature("tool_choice_required", "`tool_choice`: required", required, ("tool_choice",), offered),
+    Feature("json_object", "JSON (`json_object`)", json_object, ("response_format",), some_json),
+    Feature("json_schema", "JSON by a schema", json_schema, ("response_format",)),
+    Feature("images", "images", images, ("messages",)),
+    Feature("documents", "documents (`file` parts)", documents, ("messages",)),
+    Feature("reasoning", "reasoning text", thoughts),
+    Feature("reasoning_back", "reasoning goes back", replay, refusable=False),
+    Feature("stream_usage", "usage in streams", usage, ("stream_options",)),
+    Feature("stop", "`stop`", stop, ("stop",)),
+    Feature("seed", "`seed`", seed, ("seed",)),
+    Feature("n", "`n` > 1", several, ("n",)),
+    Feature("logprobs", "`logprobs`", logprobs, ("logprobs", "top_logprobs")),
+    Feature("embeddings", "embeddings", embeddings),
+    Feature("models", "list of models", models),
+    Feature("errors", "errors of the right class", errors),
 )

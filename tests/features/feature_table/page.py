@@ -1,4 +1,4 @@
-"""Run everything, and put the table into README.md between two marks."""
+"""Make the table of the capability files, and put it into README.md between two marks; where none tells, try it out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from feature_table.features import FEATURES, AbsentError
 from feature_table.server import open_desk
 from feature_table.vendors import BY_NAME, VENDORS
 
-from dragoman.core import DragomanError, DragomanWarning, UnsupportedParameter
+from dragoman.core import DragomanError, DragomanWarning, UnsupportedParameter, capabilities_of
+from dragoman.core.plugins import Plugins
 
 if TYPE_CHECKING:
     from feature_table.features import Feature
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 README = Path(__file__).parents[3] / "README.md"
 BEGIN, END = "<!-- features: begin -->\n", "<!-- features: end -->\n"
+#: The tool that is asked for by its name; a note is about any.
+_NAMED = re.compile(r"'time'|\btime\b")
 _MARKED = re.compile(f"(?<={re.escape(BEGIN)}).*(?={re.escape(END)})", re.DOTALL)
 
 
@@ -90,12 +93,20 @@ def _adapted(desk: Desk, feature: Feature, reason: str) -> Outcome:
         return Outcome("no", reason)
     if feature.nearest is not None:
         feature.nearest(desk)
-    return Outcome("adapted", "; ".join(done))
+    return Outcome("adapted", _NAMED.sub("the named tool", "; ".join(done)))
+
+
+@cache
+def told(name: str) -> dict[str, Outcome]:
+    """What a vendor's capability file tells; nothing of a feature that no tape shows."""
+    known = capabilities_of(Plugins().provider(name))
+    cells = {feature.name: known[feature.id] for feature in FEATURES}
+    return {row: Outcome(one.value, one.note) for row, one in cells.items() if one.value != "unknown"}
 
 
 def table() -> str:
     """The table, and its notes. Raises ValueError where something is broken."""
-    found = {vendor.name: outcomes(vendor.name) for vendor in VENDORS}
+    found = {vendor.name: {**outcomes(vendor.name), **told(vendor.name)} for vendor in VENDORS}
     if broken := [
         (name, key) for name, cells in found.items() for key, cell in cells.items() if cell.value == "broken"
     ]:

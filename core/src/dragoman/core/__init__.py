@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dragoman.core.capabilities import FEATURES, Capabilities, Capability, capabilities_of, capability_file
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
@@ -53,11 +54,13 @@ if TYPE_CHECKING:
     )
     from dragoman.core.readable import diff_json, lay_out
     from dragoman.core.registration import register_hooks, stand_in
+    from dragoman.core.retries import retry_pauses, retry_wait
     from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
     from dragoman.core.service import AsyncAnswer, AsyncService, failure, read_ask
     from dragoman.core.tapes import Recorder, Replayer
 
 _HOME = {
+    "capabilities": ("FEATURES", "Capabilities", "Capability", "capabilities_of", "capability_file"),
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),
@@ -105,6 +108,7 @@ _HOME = {
     ),
     "readable": ("diff_json", "lay_out"),
     "registration": ("register_hooks", "stand_in"),
+    "retries": ("retry_pauses", "retry_wait"),
     "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
     "service": ("AsyncAnswer", "AsyncService", "failure", "read_ask"),
     "tapes": ("Recorder", "Replayer"),
@@ -112,6 +116,7 @@ _HOME = {
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "FEATURES",
     "HOSTED_ONLY",
     "Ask",
     "AsyncAnswer",
@@ -121,6 +126,8 @@ __all__ = [
     "AsyncService",
     "Call",
     "CallOptions",
+    "Capabilities",
+    "Capability",
     "Chunks",
     "Client",
     "CompatibleProvider",
@@ -155,6 +162,8 @@ __all__ = [
     "async_http_client",
     "async_http_sender",
     "async_sdk_sender",
+    "capabilities_of",
+    "capability_file",
     "check_headers",
     "config_list_from_dotenv",
     "config_list_from_json",
@@ -177,6 +186,8 @@ __all__ = [
     "read_config",
     "refuse_offline",
     "register_hooks",
+    "retry_pauses",
+    "retry_wait",
     "sdk_sender",
     "stand_in",
     "strip_peer_keys",

@@ -85,12 +85,18 @@ def keep_extra_body_apart(options: Any) -> Any:
 
 
 def plain_request(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy the arguments as plain JSON types, in the SDK's order, without the omitted ones."""
+    """Return the arguments as plain JSON types, in the SDK's order, without the omitted ones.
+
+    What is plain already is the caller's own, and is not to be changed.
+    """
     return {name: plain(params[name]) for name in parameters() if name in params and not is_omitted(params[name])}
 
 
 def plain(value: Any) -> Any:
-    """Copy a request's value as plain JSON types; the SDK's objects (an answer's message, say) become dicts."""
+    """Return a request's value as plain JSON types; the SDK's objects (an answer's message, say) become dicts.
+
+    A long conversation is plain but for a few of them: only what holds one is made anew.
+    """
     kind = type(value)
     if kind in _SCALARS:
         return value
@@ -100,25 +106,32 @@ def plain(value: Any) -> Any:
 
 
 def _plain_dict(value: dict[str, Any]) -> dict[str, Any]:
-    # Most values are texts: they are copied at C's speed, and only the others are looked at.
-    copied = value.copy()
+    changed: dict[str, Any] | None = None
     for key, item in value.items():
         kind = type(item)
         if kind in _SCALARS:
             continue
-        if kind is dict:
-            copied[key] = _plain_dict(item)
-        elif kind is list:
-            copied[key] = _plain_list(item)
-        elif kind in _OMITTED:
-            del copied[key]
-        else:
-            copied[key] = _plain_object(item)
-    return copied
+        if kind in _OMITTED:
+            changed = {**value} if changed is None else changed
+            del changed[key]
+            continue
+        made = _plain_dict(item) if kind is dict else _plain_list(item) if kind is list else _plain_object(item)
+        if made is not item:
+            changed = {**value} if changed is None else changed
+            changed[key] = made
+    return value if changed is None else changed
 
 
 def _plain_list(value: list[Any]) -> list[Any]:
-    return [item if type(item) in _SCALARS else plain(item) for item in value]
+    changed: list[Any] | None = None
+    for index, item in enumerate(value):
+        if type(item) in _SCALARS:
+            continue
+        made = plain(item)
+        if made is not item:
+            changed = [*value] if changed is None else changed
+            changed[index] = made
+    return value if changed is None else changed
 
 
 def _plain_object(value: Any) -> Any:

@@ -43,7 +43,7 @@ def _merge(whole: Json, delta: Json) -> None:
     for key, value in delta.items():
         known = whole.get(key)
         if known is None:
-            whole[key] = _copy(value)
+            whole[key] = copied(value)
         elif isinstance(known, str) and isinstance(value, str) and key not in _NAMES:
             whole[key] = known + value
         elif isinstance(known, dict) and isinstance(value, dict):
@@ -62,10 +62,11 @@ def _merge_list(known: list[Any], items: list[Any]) -> None:
         if same:
             _merge(same[0], item)
         else:
-            known.append(_copy(item))
+            known.append(copied(item))
 
 
-def _copy(value: Any) -> Any:
+def copied(value: Any) -> Any:
+    """Copy JSON deeply; what is no JSON stays as it is, for whoever encodes it to refuse."""
     if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, list) else value
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value

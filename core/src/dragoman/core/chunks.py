@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dragoman.core.provider import Call, Json
+    from dragoman.core.provider import Call, Json, Ledger
 
 
 class Chunks:
@@ -98,8 +98,15 @@ def says_something(choice: Json) -> bool:
     return any(value for key, value in (choice.get("delta") or {}).items() if key != "role")
 
 
-def with_report(choice: Json, key: str, report: Json) -> Json:
-    """Put the ledger's report into a choice's message or delta."""
+def with_ledger(body: Json, key: str, ledger: Ledger) -> Json:
+    """Say in every choice's `key` (message or delta) what the ledger holds; `body` itself if that is nothing."""
+    report = ledger.report()
+    if not report:
+        return body
+    return {**body, "choices": [_with_report(choice, key, report) for choice in body["choices"]]}
+
+
+def _with_report(choice: Json, key: str, report: Json) -> Json:
     message = choice.get(key) or {}
     extra = message.get("extra_content") or {}
     extra = {**extra, "dragoman": {**(extra.get("dragoman") or {}), **report}}

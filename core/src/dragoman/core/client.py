@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Self
 
-    from dragoman.core.provider import OnUnsupported, Provider
+    from dragoman.core.provider import OnUnsupported, Provider, SenderKind
     from dragoman.core.tapes import Recorder, Replayer
 
 
@@ -40,6 +40,9 @@ class Client(ClientMixin, openai.OpenAI):
 
     `record` puts what goes over the wire into a folder, one tape for each exchange; `replay` answers from such a
     folder, without the network. A `Recorder` or `Replayer` says how.
+
+    `sender="direct"` leaves the vendors' SDKs out: requests go out over plain HTTP with the provider's plain key;
+    `"auto"` does so where that key is enough.
     """
 
     _make_transport = Transport
@@ -58,6 +61,7 @@ class Client(ClientMixin, openai.OpenAI):
             on_unsupported: OnUnsupported = "raise",
             replay: str | os.PathLike[str] | Replayer | None = None,
             record: str | os.PathLike[str] | Recorder | None = None,
+            sender: SenderKind = "sdk",
             api_key: str | Callable[[], str] | None = None,
             base_url: str | None = None,
             organization: str | None = None,
@@ -107,6 +111,7 @@ class AsyncClient(ClientMixin, openai.AsyncOpenAI):
             on_unsupported: OnUnsupported = "raise",
             replay: str | os.PathLike[str] | Replayer | None = None,
             record: str | os.PathLike[str] | Recorder | None = None,
+            sender: SenderKind = "sdk",
             api_key: str | Callable[[], Any] | None = None,
             base_url: str | None = None,
             organization: str | None = None,

@@ -1,164 +1,210 @@
-"""A plain HTTP sender, for vendors without an SDK, with a retry loop of its own."""
+"""Our own HTTP senders: straight to the vendor, with a plain key, and no SDK in between.
+
+The synchronous one is the standard library's, the asynchronous one aiohttp's, or httpx's where speed was not
+asked for. What they send and when they send it again is said here, once.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from importlib import util
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
 
-from dragoman.core.errors import httpx
-from dragoman.core.provider import Call
-from dragoman.core.senders import async_reply_of, check_headers, refuse_offline, reply_of
+from dragoman.core.connections import Connections
+from dragoman.core.credentials import Credentials
+from dragoman.core.errors import PluginError, httpx, made_response
+from dragoman.core.inflating import ACCEPTED
+from dragoman.core.outgoing import Outgoing, phases
+from dragoman.core.provider import AsyncReply, Call, Reply
+from dragoman.core.proxies import basic_auth, proxy_for
+from dragoman.core.retries import retry_pauses, retry_wait
+from dragoman.core.senders import check_headers, refuse_offline
 
 if TYPE_CHECKING:
-    from dragoman.core.provider import AsyncReply, AsyncSender, Reply, Sender, Wire
+    from dragoman.core.provider import AsyncSender, Provider, Sender, Wire
 
 #: Headers of every request; a function is asked for them with each call, whose own `api_key` goes first.
 Headers = Mapping[str, str] | Callable[[Call], Mapping[str, str]]
 
-_RETRIES = 2
-_RETRIED = frozenset({408, 409, 429})
-_SERVER_ERRORS = 500
-#: Seconds: the first pause and the longest, and how long a server may ask us to wait.
-_FIRST, _LONGEST, _PATIENCE = 0.5, 8.0, 60.0
+_GOOD = range(200, 300)
+#: What may stand in an address as it is.
+_PLAIN = "/%:@!$&'()*+,;=~?[]"
 
 
 def http_sender(base_url: str, headers: Headers | None = None) -> Sender:
-    """Send with the HTTP library of the installed openai: `httpx2` with openai 3, `httpx` with openai 2.
+    """Send over plain HTTP, for vendors without an SDK.
 
     A call is retried up to `call.max_retries` times (2 unless given) after a connection error, a time-out, and
-    the statuses 408, 409, 429 and 5xx; after the server's `Retry-After`, if that is a minute at most. Redirects
-    are not followed, since the headers may hold a key. Time-outs and connection errors of the library are raised.
+    the statuses 408, 409, 429 and 5xx; after the server's `Retry-After`, if that is two minutes at most. Redirects
+    are not followed, since the headers may hold a key. Failures are raised as the exceptions of the HTTP library of
+    the installed openai: `httpx2` with openai 3, `httpx` with openai 2.
     """
-    return _HttpSender(base_url, headers, httpx.Client())
+    return _HttpSender(_Http(base_url, headers))
 
 
 def async_http_sender(base_url: str, headers: Headers | None = None) -> AsyncSender:
-    """`http_sender` for the asynchronous side."""
-    return _AsyncHttpSender(base_url, headers, httpx.AsyncClient())
+    """`http_sender` for the asynchronous side, through that HTTP library."""
+    from dragoman.core.httpxclients import HttpxClient
+
+    return _AsyncHttpSender(_Http(base_url, headers), HttpxClient())
+
+
+def direct_sender(provider: Provider) -> Sender:
+    """Send to a provider with its plain key, without its SDK. Raises `DragomanError` where that cannot be."""
+    return _HttpSender(_Http(provider.base_url, Credentials(provider), provider.sdk_options.get("default_query")))
+
+
+def async_direct_sender(provider: Provider) -> AsyncSender:
+    """`direct_sender` for the asynchronous side, through aiohttp. Raises `PluginError` if that is not installed."""
+    need_aiohttp()
+    from dragoman.core.sessions import Sessions
+
+    http = _Http(provider.base_url, Credentials(provider), provider.sdk_options.get("default_query"))
+    return _AsyncHttpSender(http, Sessions(http.origin, http.proxy))
+
+
+def need_aiohttp() -> None:
+    """Raise `PluginError` if aiohttp is not installed."""
+    if util.find_spec("aiohttp") is None:
+        message = "sender='direct' needs aiohttp for asynchronous calls: pip install 'dragoman-core[direct]'"
+        raise PluginError(message)
 
 
 class _Http:
-    """What both colours share: which request to make of a wire, and when to try again."""
+    """What both colours share: which request to make of a wire, and which reply of a failure."""
 
-    def __init__(self, base_url: str, headers: Headers | None, client: Any) -> None:
+    def __init__(self, base_url: str, headers: Headers | None, query: Mapping[str, object] | None = None) -> None:
         self.base_url = base_url.rstrip("/")
-        self.headers = headers or {}
-        self.client = client
+        parts = urlsplit(self.base_url)
+        self.origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self.proxy = proxy_for(base_url) if parts.scheme in {"http", "https"} else None
+        self._path = parts.path
+        self._headers = headers or {}
+        self._query = query or {}
+        self._usual = {"accept": "*/*", "accept-encoding": ACCEPTED, "user-agent": f"dragoman/{_version()}"}
+        if parts.username:
+            self._usual["authorization"] = basic_auth(parts)
 
-    def request(self, call: Call, wire: Wire) -> Any:
+    def request(self, call: Call, wire: Wire) -> Outgoing:
         """Make the HTTP request. Raises `DragomanError` for what must not or cannot be sent."""
         refuse_offline(self.base_url)
-        own = self.headers(call) if callable(self.headers) else self.headers
-        headers = httpx.Headers()
+        if self.proxy is not None:
+            refuse_offline(f"http://{self.proxy.host}")
+        if not self.origin.startswith(("http://", "https://")):
+            message = f"the address {self.origin!r} of {call.provider} begins with neither http:// nor https://"
+            raise httpx.UnsupportedProtocol(message)
+        headers = dict(self._usual)
         if wire.content is not None:
             headers["content-type"] = "application/json"
+        own = self._headers(call) if callable(self._headers) else self._headers
         for more in (own, wire.headers, call.extra_headers):
-            check_headers(more, call.provider)
-            headers.update(more)
-        timeout = call.timeout
-        return self.client.build_request(
-            wire.method,
-            self.base_url + wire.path,
-            content=wire.content,
-            headers=headers,
-            params=dict(call.extra_query) or None,
-            timeout=httpx.Timeout(None, **timeout) if isinstance(timeout, Mapping) else timeout,
-        )
-
-    def pauses(self, call: Call) -> list[float]:
-        """How long to wait before each retry, where the server does not say."""
-        retries = _RETRIES if call.max_retries is None else call.max_retries
-        return [min(_FIRST * 2**number, _LONGEST) * random.uniform(0.75, 1) for number in range(retries)]  # noqa: S311 (no secret: it spreads clients apart)
+            if more:
+                check_headers(more, call.provider)
+                headers.update({name.lower(): value for name, value in more.items()})
+        target = self._path + wire.path
+        if self._query or call.extra_query:
+            query = "&".join(_pairs({**self._query, **call.extra_query}))
+            target += ("&" if "?" in target else "?") + query
+        if not target.isascii() or not target.isprintable() or " " in target:
+            target = quote(target, safe=_PLAIN)
+        return Outgoing(wire.method, self.origin, target, headers, wire.content, phases(call.timeout), call.stream)
 
 
-def _pause(response: Any, default: float) -> float | None:
-    """Return the seconds to wait before the request is sent again; None: the answer stands."""
-    status, headers = response.status_code, response.headers
-    wanted = headers.get("x-should-retry")
-    retriable = status in _RETRIED or status >= _SERVER_ERRORS
-    if wanted == "false" or not (retriable or wanted == "true"):
-        return None
-    asked = _retry_after(headers)
-    if asked is None:
-        return default
-    return max(asked, 0) if asked <= _PATIENCE else None
+def _pairs(query: Mapping[str, object], within: str = "") -> Iterator[str]:
+    """Write a query as the openai SDK does: `a[]=1&a[]=2`, `a[b]=c`, true and false."""
+    for name, value in query.items():
+        key = f"{within}[{name}]" if within else str(name)
+        if isinstance(value, Mapping):
+            yield from _pairs(value, key)
+        elif isinstance(value, list | tuple):
+            for item in value:
+                yield f"{quote(key, safe='[]')}[]={quote(_text(item), safe='')}"
+        else:
+            yield f"{quote(key, safe='[]')}={quote(_text(value), safe='')}"
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read how many seconds the server asks us to wait: a number, or a date."""
-    with suppress(KeyError, ValueError):
-        return float(headers["retry-after-ms"]) / 1000
-    text = headers.get("retry-after", "")
-    with suppress(ValueError):
-        return float(text)
-    with suppress(ValueError):
-        return parsedate_to_datetime(text).timestamp() - time.time()
-    return None
+def _text(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "true", False: "false"}[value]
+    return str(value)
 
 
-def _streamed(call: Call, response: Any) -> bool:
-    """Whether the body is left to be read piece by piece; a failure's is always read."""
-    return bool(call.stream and response.is_success)
+class _HttpSender:
+    def __init__(self, http: _Http) -> None:
+        self._http = http
+        self._connections = Connections(http.origin, http.proxy)
 
-
-class _HttpSender(_Http):
     def send(self, call: Call, wire: Wire) -> Reply:
-        for pause in self.pauses(call):
+        sent = self._http.request(call, wire)
+        for pause in retry_pauses(call):
             try:
-                response = self._try(call, wire)
+                answer = self._connections.open(sent)
+                streams = sent.streams and answer.status in _GOOD
+                content = b"" if streams else answer.read()
             except httpx.TransportError:
+                if pause is None:
+                    raise
                 time.sleep(pause)
                 continue
-            wait = _pause(response, pause)
+            wait = retry_wait(answer.status, answer.headers, pause)
             if wait is None:
-                return reply_of(response, stream=_streamed(call, response))
-            response.close()
+                break
+            answer.close()
             time.sleep(wait)
-        response = self._try(call, wire)
-        return reply_of(response, stream=_streamed(call, response))
-
-    def _try(self, call: Call, wire: Wire) -> Any:
-        response = self.client.send(self.request(call, wire), stream=True)
-        if not _streamed(call, response):
-            try:
-                response.read()
-            finally:
-                response.close()
-        return response
+        if streams:
+            return Reply(answer.status, answer.headers, pieces=answer.pieces(), close=answer.close)
+        return Reply(answer.status, answer.headers, content, response=_failed(answer, sent, content))
 
     def close(self) -> None:
-        self.client.close()
+        self._connections.close()
 
 
-class _AsyncHttpSender(_Http):
+class _AsyncHttpSender:
+    def __init__(self, http: _Http, client: Any) -> None:
+        self._http = http
+        self._client = client
+
     async def send(self, call: Call, wire: Wire) -> AsyncReply:
-        for pause in self.pauses(call):
+        sent = self._http.request(call, wire)
+        for pause in retry_pauses(call):
             try:
-                response = await self._try(call, wire)
+                answer = await self._client.open(sent)
+                streams = sent.streams and answer.status in _GOOD
+                content = b"" if streams else await answer.read()
             except httpx.TransportError:
+                if pause is None:
+                    raise
                 await asyncio.sleep(pause)
                 continue
-            wait = _pause(response, pause)
+            wait = retry_wait(answer.status, answer.headers, pause)
             if wait is None:
-                return async_reply_of(response, stream=_streamed(call, response))
-            await response.aclose()
+                break
+            await answer.close()
             await asyncio.sleep(wait)
-        response = await self._try(call, wire)
-        return async_reply_of(response, stream=_streamed(call, response))
-
-    async def _try(self, call: Call, wire: Wire) -> Any:
-        response = await self.client.send(self.request(call, wire), stream=True)
-        if not _streamed(call, response):
-            try:
-                await response.aread()
-            finally:
-                await response.aclose()
-        return response
+        if streams:
+            return AsyncReply(answer.status, answer.headers, pieces=answer.pieces(), close=answer.close)
+        return AsyncReply(answer.status, answer.headers, content, response=_failed(answer, sent, content))
 
     async def close(self) -> None:
-        await self.client.aclose()
+        await self._client.close()
+
+
+def _failed(answer: Any, sent: Outgoing, content: bytes) -> Any:
+    """Make the HTTP library's response of a failure, for `exception.response`; a success needs none."""
+    if answer.status in _GOOD:
+        return None
+    response = made_response(answer.status, answer.headers, content)
+    # Without its headers: one of them holds the key.
+    response.request = httpx.Request(sent.method, sent.url)
+    return response
+
+
+@cache
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("dragoman-core")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import secrets
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote, unquote
 
 from dragoman.core.attempt import Attempt
+from dragoman.core.capabilities import capabilities_of, common
 from dragoman.core.errors import DragomanError, InvalidRequest, status_error
 from dragoman.core.exchange import CHAT, Exchange
 from dragoman.core.fallback import Attempts, ConfigList
@@ -17,18 +17,20 @@ from dragoman.core.hooks import Hooks
 from dragoman.core.listing import join_lists, named_model, provider_model
 from dragoman.core.plugins import plugins
 from dragoman.core.policy import POLICIES
-from dragoman.core.provider import Call, Json, OnUnsupported, Provider, Timeout, first_env
+from dragoman.core.provider import Call, Json, OnUnsupported, Provider, SenderKind, Timeout, first_env
 from dragoman.core.routing import Router
 from dragoman.core.secrecy import SHORTEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from dragoman.core.capabilities import Capabilities
     from dragoman.core.entries import Entry
     from dragoman.core.tapes import Recorder, Replayer
 
 #: Folders of tapes, for all clients of the process.
 _TAPES = ("DRAGOMAN_REPLAY", "DRAGOMAN_RECORD")
+_SENDERS = get_args(SenderKind)
 #: Listing asks many providers at once; one that hangs must not hold up the rest.
 _LISTING_TIMEOUT: Timeout = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": 5.0}
 #: What a client says to its default provider only, when it says so in all its requests.
@@ -77,6 +79,7 @@ class Dispatcher:
     config: ConfigList | None = None
     #: Who records what providers answer, or answers in their place.
     tapes: Recorder | Replayer | None = None
+    sender: SenderKind = "sdk"
 
     def exchange(self, ask: Ask, options: CallOptions) -> Exchange:
         """Make the exchange that answers `ask`, whose request becomes the exchange's own."""
@@ -109,6 +112,13 @@ class Dispatcher:
         hide_usage = options.count_usage and _ask_for_usage(call)
         return Exchange(Attempt(provider, call, hide_usage=hide_usage), self.hooks, ask.content, ask.content_type)
 
+    def capabilities(self, model: str) -> Capabilities:
+        """Return what is known of the provider that a request with this model goes to; of a list, what all have."""
+        entries = self._entries(model, Ask({}))
+        if self.config is None or not entries:
+            return capabilities_of(self.router.route(model)[0])
+        return common(capabilities_of(self.config.provider(entry)[0]) for entry in entries)
+
     def _entries(self, model: Any, ask: Ask) -> list[Entry]:
         """The entries that may answer. Only a chat may leave the choice to the whole list; forms hold their model."""
         chat = ask.endpoint == CHAT
@@ -122,9 +132,8 @@ class Dispatcher:
         """What the caller says comes before what the entry says, but for the provider and its key."""
         assert self.config is not None  # noqa: S101 (the entry is one of its)
         provider, model = self.config.provider(entry)
-        # Hooks may change a request: the next attempt begins with what was asked.
         chat = ask.endpoint == CHAT
-        request = copy.deepcopy({**(entry.params if chat else {}), **ask.request, "model": model})
+        request = {**(entry.params if chat else {}), **ask.request, "model": model}
         options = replace(
             options,
             api_key=None,
@@ -135,7 +144,7 @@ class Dispatcher:
             on_unsupported=asked or entry.on_unsupported or options.on_unsupported,
         )
         call = self._call(provider, replace(ask, request=request), options)
-        call.extra_body = copy.deepcopy({**(entry.extra_body if chat else {}), **extra_body})
+        call.extra_body = {**(entry.extra_body if chat else {}), **extra_body}
         call.price = entry.price
         return Attempt(provider, call, self.config.pace(entry), hide_usage=_ask_for_usage(call))
 
@@ -238,7 +247,7 @@ def _address(provider: Provider) -> str:
     return str(getattr(ready, "base_url", "")) or provider.base_url
 
 
-def make_dispatcher(  # noqa: PLR0913 (what a client is told, by name)
+def make_dispatcher(  # noqa: PLR0913 (as in Client)
     *,
     default_provider: str,
     default_options: Mapping[str, Any] | None = None,
@@ -247,15 +256,25 @@ def make_dispatcher(  # noqa: PLR0913 (what a client is told, by name)
     config_list: Any = None,
     fallbacks: Mapping[str, Sequence[str]] | None = None,
     tapes: Recorder | Replayer | None = None,
+    sender: SenderKind = "sdk",
 ) -> Dispatcher:
     """Make a dispatcher over the plugins of this process; this is when hook plugins are loaded.
 
     The arguments are those of `Client`; `default_options` are for the default provider (`base_url`, `api_key`, …).
+
+    `sender` says who sends for the providers that do not say so themselves.
     """
+    check_sender(sender)
+    providers = tuple(providers)
+    for provider in providers:
+        if check_sender(provider.sender_kind or sender) == "direct":
+            from dragoman.core.credentials import refuse_direct
+
+            refuse_direct(provider)
     installed = plugins()
-    router = Router(installed, default_provider, dict(default_options or {}), tuple(providers), dict(aliases or {}))
+    router = Router(installed, default_provider, dict(default_options or {}), providers, dict(aliases or {}))
     config = ConfigList(config_list, router, fallbacks) if config_list is not None or fallbacks else None
-    return Dispatcher(router, Hooks(installed.hooks), config, tapes or choose_tapes())
+    return Dispatcher(router, Hooks(installed), config, tapes or choose_tapes(), sender)
 
 
 def choose_tapes(replay: Any = None, record: Any = None) -> Recorder | Replayer | None:
@@ -273,6 +292,15 @@ def check_policy(policy: str) -> OnUnsupported:
         if policy == known:
             return known
     message = f"on_unsupported must be one of {', '.join(POLICIES)}, not {policy!r}"
+    raise DragomanError(message)
+
+
+def check_sender(kind: str) -> SenderKind:
+    """Return the kind of sender; raises `DragomanError` for a word that is none."""
+    for known in _SENDERS:
+        if kind == known:
+            return known  # type: ignore[no-any-return]  # as above
+    message = f"sender must be one of {', '.join(_SENDERS)}, not {kind!r}"
     raise DragomanError(message)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping, Sequence
 
-    from dragoman.core.provider import OnUnsupported, Provider
+    from dragoman.core.provider import OnUnsupported, Provider, SenderKind
     from dragoman.core.tapes import Recorder, Replayer
 
 
@@ -43,6 +43,7 @@ def http_client(  # noqa: PLR0913 (each is one option, all are named)
     config_list: Sequence[Mapping[str, Any]] | None = None,
     fallbacks: Mapping[str, Sequence[str]] | None = None,
     on_unsupported: OnUnsupported = "raise",
+    sender: SenderKind = "sdk",
     max_retries: int | None = None,
     replay: str | os.PathLike[str] | Replayer | None = None,
     record: str | os.PathLike[str] | Recorder | None = None,
@@ -60,6 +61,7 @@ def http_client(  # noqa: PLR0913 (each is one option, all are named)
         config_list=config_list,
         fallbacks=fallbacks,
         tapes=choose_tapes(replay, record),
+        sender=sender,
     )
     options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))
     return door(Transport(dispatcher, options))
@@ -73,6 +75,7 @@ def async_http_client(  # noqa: PLR0913 (as above)
     config_list: Sequence[Mapping[str, Any]] | None = None,
     fallbacks: Mapping[str, Sequence[str]] | None = None,
     on_unsupported: OnUnsupported = "raise",
+    sender: SenderKind = "sdk",
     max_retries: int | None = None,
     replay: str | os.PathLike[str] | Replayer | None = None,
     record: str | os.PathLike[str] | Recorder | None = None,
@@ -85,6 +88,7 @@ def async_http_client(  # noqa: PLR0913 (as above)
         config_list=config_list,
         fallbacks=fallbacks,
         tapes=choose_tapes(replay, record),
+        sender=sender,
     )
     options = CallOptions(max_retries=max_retries, on_unsupported=check_policy(on_unsupported))
     return async_door(AsyncTransport(dispatcher, options))

@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from dragoman.core.provider import AsyncReply, AsyncSender, Json, Provider, Reply, Sender, StreamCutError
-from dragoman.core.senders import async_sender_of, sender_of
+from dragoman.core.kinds import async_sender_of, sender_of
+from dragoman.core.provider import AsyncReply, AsyncSender, Json, Provider, Reply, Sender, SenderKind, StreamCutError
 
 if TYPE_CHECKING:
     from dragoman.core.exchange import Exchange
@@ -88,10 +88,11 @@ class AsyncPieces(Generic[_T]):
 
 
 class Driver:
-    """The synchronous side. `tapes` record what the senders do, or do it in their place."""
+    """The synchronous side. `tapes` record what senders do, or stand for them; `kind` says who sends by default."""
 
-    def __init__(self, tapes: Recorder | Replayer | None = None) -> None:
-        self._pool: _Pool[Sender] = _Pool(sender_of if tapes is None else tapes.sender)
+    def __init__(self, tapes: Recorder | Replayer | None = None, kind: SenderKind = "sdk") -> None:
+        make = sender_of if tapes is None else tapes.sender
+        self._pool: _Pool[Sender] = _Pool(lambda provider: make(provider, kind))
 
     def close(self) -> None:
         """Close all connections."""
@@ -182,10 +183,11 @@ def _items(exchange: Exchange, reply: Reply | None, step: Step[_T]) -> Generator
 
 
 class AsyncDriver:
-    """The asynchronous side."""
+    """`Driver` for the asynchronous side."""
 
-    def __init__(self, tapes: Recorder | Replayer | None = None) -> None:
-        self._pool: _Pool[AsyncSender] = _Pool(async_sender_of if tapes is None else tapes.async_sender)
+    def __init__(self, tapes: Recorder | Replayer | None = None, kind: SenderKind = "sdk") -> None:
+        make = async_sender_of if tapes is None else tapes.async_sender
+        self._pool: _Pool[AsyncSender] = _Pool(lambda provider: make(provider, kind))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -33,6 +33,9 @@ OpenAIError = openai.OpenAIError
 #: Where vendors put the id of a request; openai's own exceptions read the first.
 REQUEST_ID_HEADERS = ("x-request-id", "request-id", "mistral-correlation-id", "x-litellm-call-id")
 
+#: Headers that are true of the bytes on the wire only.
+_OF_THE_WIRE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
 _STATUS_CLASSES: dict[int, type[openai.APIStatusError]] = {
     400: openai.BadRequestError,
     401: openai.AuthenticationError,
@@ -143,6 +146,12 @@ def connection_error(message: str, *, cause: BaseException | None = None, path: 
     return exception
 
 
+def made_response(status: int, headers: Mapping[str, str], content: bytes, path: str = "") -> Any:
+    """Make the HTTP library's response of a reply that has none; its body is decoded already."""
+    kept = {name: value for name, value in headers.items() if name.lower() not in _OF_THE_WIRE}
+    return httpx.Response(status, headers=kept, content=content, request=a_request(path))
+
+
 def invalid_reply(message: str, *, response: Any, body: object, path: str = "") -> openai.APIResponseValidationError:
     """Report an answer with a good status whose body is not what the endpoint promises."""
     if response is None:
@@ -170,7 +179,8 @@ def translate(exception: BaseException, provider: str, path: str = "") -> BaseEx
         timeout.__cause__ = exception
         return timeout
     if names & {"APIConnectionError", "RequestError", "InvalidURL", "StreamError", "OSError"}:
-        reason = exception.__cause__ or exception
+        # An SDK's own exception says less than its cause; one of the HTTP library's is worded for callers.
+        reason = exception if isinstance(exception, httpx.RequestError) else exception.__cause__ or exception
         return connection_error(f"{provider}: connection failed: {_one_line(reason)}", cause=exception, path=path)
     return exception
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Literal
 
-from dragoman.core import errors
-from dragoman.core.assembly import Assembly
-from dragoman.core.chunks import cut, says_something, with_report
+from dragoman.core.assembly import Assembly, copied
+from dragoman.core.chunks import cut, says_something, with_ledger
 from dragoman.core.codec import decode_json, encode_json, encode_lenient
-from dragoman.core.failures import failure_of, no_endpoint, reported, told_to_start
-from dragoman.core.framing import NDJSON, SSE, FramingError, event_parts, frames
+from dragoman.core.failures import check_messages, failure_of, no_endpoint, reported, told_to_start
+from dragoman.core.framing import NDJSON, SSE, FramingError, WholeEvents, event_parts, frames
 from dragoman.core.provider import (
     AsyncReply,
-    Call,
     Event,
     Json,
     Reply,
@@ -67,8 +65,8 @@ class Exchange:
         self.wait = attempt.wait
         self._hide_usage = attempt.hide_usage
         self.done = False
-        #: Bytes of an event that is not whole yet, and whether a chunk was kept from the caller.
-        self._held = b""
+        self._events = WholeEvents()
+        #: Whether the event that was read last is not the caller's.
         self._hidden = False
         #: Whether a stream has said something: text, thoughts, a tool call, its end.
         self.spoken = False
@@ -103,9 +101,11 @@ class Exchange:
     def open(self) -> Wire | None:
         """Make the wire; None if a hook answered, or if there is nothing to ask the vendor."""
         call = self.call
+        if self.hooks.sees_requests:
+            call.request, call.extra_body = copied(call.request), copied(call.extra_body)
         self.hooks.before_call(call)
         if self._chat:
-            _check(call)
+            check_messages(call)
             self._answered = self.hooks.answer_call(call)
             if self._answered is not None:
                 call.answered = True
@@ -146,10 +146,8 @@ class Exchange:
         return self.provider.decode(self.call, body)
 
     def _end(self, response: Json) -> Json:
-        report = self.call.ledger.report()
-        if report and self._chat:
-            choices = [with_report(choice, "message", report) for choice in response["choices"]]
-            response = {**response, "choices": choices}
+        if self._chat:
+            response = with_ledger(response, "message", self.call.ledger)
         self.call.response = response
         self.call.usage = response.get("usage")
         self.completed()
@@ -212,8 +210,8 @@ class Exchange:
                     yield whole
             if piece is None:
                 self._watch(None)
-                if self._held and not self._hidden:
-                    yield self._held
+                if self._events.held and not self._hidden:
+                    yield self._events.held
             return
         for chunk in self.feed(piece):
             yield b"data: " + encode_lenient(chunk) + b"\n\n"
@@ -222,31 +220,13 @@ class Exchange:
             self.done = True
             yield b"data: [DONE]\n\n"
 
-    def batches(self, piece: bytes | None) -> Iterator[bytes]:
-        """Like `relay`, but all that one piece says at once, which costs whoever sends it on one write."""
-        parts: list[bytes] = []
-        failure = None
-        try:
-            for part in self.relay(piece):
-                parts.append(part)  # noqa: PERF402 (what came before a failure is given first)
-        except Exception as exception:  # noqa: BLE001 (raised again)
-            failure = exception
-        if parts:
-            yield b"".join(parts)
-        if failure is not None:
-            raise failure
-
     def _let_through(self, part: bytes) -> bytes:
-        """Return the bytes to hand on now: none of an event that is silent, or of usage that was not asked for."""
-        if not self._hide_usage:
-            return b"" if _SILENT.fullmatch(part) else part
-        held, self._held = self._held + part, b""
-        if not held.endswith((b"\n\n", b"\r\n\r\n", b"\r\r")):
-            # Only of a whole event is it known whether it may go on.
-            self._held = held
+        """Return the bytes to hand on: none of an event that is silent, or of usage that was not asked for."""
+        part = self._events.take(part) if self._hide_usage else part
+        if self._hidden and part:
+            self._hidden = False
             return b""
-        hidden, self._hidden = self._hidden, False
-        return b"" if hidden or _SILENT.fullmatch(held) else held
+        return b"" if _SILENT.fullmatch(part) else part
 
     def _watch(self, piece: bytes | None) -> None:
         """Keep account of bytes that are handed on as they are."""
@@ -294,7 +274,7 @@ class Exchange:
         for choice in choices:
             if choice.get("finish_reason"):
                 self.spoken = self._finish_seen = True
-                chunk = self._with_report(chunk)
+                chunk = with_ledger(chunk, "delta", self.call.ledger)
                 break
         if not self.spoken:
             self.spoken = any(map(says_something, choices))
@@ -310,12 +290,6 @@ class Exchange:
         if self._shows_chunks:
             self.hooks.on_chunk(self.call, chunk)
         return chunk
-
-    def _with_report(self, chunk: Json) -> Json:
-        report = self.call.ledger.report()
-        if not report:
-            return chunk
-        return {**chunk, "choices": [with_report(choice, "delta", report) for choice in chunk["choices"]]}
 
     def _place_usage(self, chunk: Json) -> None:
         """OpenAI's chunks have the key, mostly null, where usage was asked for, and else they have not."""
@@ -357,11 +331,3 @@ class Exchange:
         if outcome == "complete" and self._assembly is not None and self.call.stream and self._chat:
             self.call.response = self._assembly.completion()
         self.hooks.after_call(self.call)
-
-
-def _check(call: Call) -> None:
-    """Refuse what no provider can be asked."""
-    messages = call.request.get("messages")
-    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-        msg = "messages must be a list of objects with a role each"
-        raise errors.InvalidRequest(msg)

@@ -40,7 +40,9 @@ def failure_of(exception: BaseException, call: Call, phase: Phase, response: Any
         failure = errors.translate(exception, name, path)
         if failure is exception:
             failure = errors.connection_error(f"{name}: the call failed: {type(exception).__name__}", path=path)
-    failure.__cause__ = exception.__cause__ or exception
+    # An SDK's own exception says less than its cause; one of the HTTP library's is what callers know.
+    cause = exception if isinstance(exception, errors.httpx.RequestError) else exception.__cause__
+    failure.__cause__ = cause or exception
     return failure
 
 
@@ -68,7 +70,10 @@ def _tell(exception: Exception) -> str:
 def unreadable(call: Call, how: str, reply: Reply | AsyncReply, body: object) -> Exception:
     """Report an answer with a good status that is not one."""
     message = f"{call.provider} answered {how}; is the base URL right?"
-    return errors.invalid_reply(message, response=reply.response, body=body, path=call.endpoint)
+    response = reply.response
+    if response is None:
+        response = errors.made_response(reply.status, reply.headers, reply.content, call.endpoint)
+    return errors.invalid_reply(message, response=response, body=body, path=call.endpoint)
 
 
 def no_endpoint(call: Call, offered: frozenset[str]) -> Exception:
@@ -104,3 +109,11 @@ def _status_in(code: Any, error: Any) -> int | None:
         if text.isascii() and text.isdigit() and 400 <= int(text) < 600:  # noqa: PLR2004 (HTTP's error statuses)
             return int(text)
     return None
+
+
+def check_messages(call: Call) -> None:
+    """Refuse a chat that no provider can be asked. Raises `InvalidRequest`."""
+    messages = call.request.get("messages")
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        msg = "messages must be a list of objects with a role each"
+        raise errors.InvalidRequest(msg)

@@ -21,8 +21,8 @@ MAX_BYTES = 64 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 #: What most events are: one line.
 _DATA = b"data: "
-#: Where an SSE event ends, or a line end that was cut off the piece before.
-_EVENT_END = re.compile(rb"\A(?:\r\n|\r|\n)|(?:\r\n){2}|\n\n|\r\r")
+#: Where an SSE event ends, or as much of its end as was cut off the piece before.
+_EVENT_END = re.compile(rb"\A[\r\n]+|(?:\r\n){2}|\n\n|\r\r")
 
 
 class FramingError(ValueError):
@@ -179,3 +179,17 @@ def event_parts(piece: bytes) -> Iterator[bytes]:
         start = end.end()
     if start < len(piece):
         yield piece[start:]
+
+
+class WholeEvents:
+    """Holds the bytes of an event back until it is whole: only then is it known whether it may go on."""
+
+    def __init__(self) -> None:
+        self.held = b""
+
+    def take(self, part: bytes) -> bytes:
+        """Take what ends at most one event (see `event_parts`); return the event's bytes, or none yet."""
+        held = self.held + part
+        whole = held.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
+        self.held = b"" if whole else held
+        return held if whole else b""

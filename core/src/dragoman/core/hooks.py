@@ -6,13 +6,16 @@ import logging
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from dragoman.core.offers import SELECTION
 from dragoman.core.policy import DragomanWarning
 from dragoman.core.usage import UsageMeter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from decimal import Decimal
+    from types import CodeType
 
+    from dragoman.core.plugins import Plugins
     from dragoman.core.provider import Call, Json
 
 log = logging.getLogger("dragoman")
@@ -21,14 +24,24 @@ log = logging.getLogger("dragoman")
 class Hooks:
     """The hooks of all plugins, for exchanges."""
 
-    def __init__(self, relay: Any) -> None:
-        self._relay = relay
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
+        relay = self._relay = plugins.hooks
+        #: Whether calls are counted in `meter`, which asks for their prices.
+        self.metering = True
         self.meter = UsageMeter(self.price_of, lambda: bool(relay.price_of.get_hookimpls()))
 
     @property
     def sees_chunks(self) -> bool:
         """Whether `on_chunk` has an implementation; if not, streams are spared the call."""
         return bool(self._relay.on_chunk.get_hookimpls())
+
+    @property
+    def sees_requests(self) -> bool:
+        """Whether anybody looks at calls: then each has a request of its own, for a hook may change or keep it."""
+        relay = self._relay
+        hooks = (relay.before_call, relay.answer_call, relay.on_chunk, relay.after_call)
+        return any(hook.get_hookimpls() for hook in hooks)
 
     @property
     def sees_answers(self) -> bool:
@@ -51,19 +64,20 @@ class Hooks:
 
     def after_call(self, call: Call) -> None:
         """Count a call that has ended and tell everybody; what one raises is a warning, and the others are told too."""
-        self.meter.count(call)
+        if self.metering:
+            self.meter.count(call)
         for tell in self._listeners():
             try:
                 tell(call=call)
             except Exception as exception:  # noqa: BLE001 (the answer is the caller's, whatever a plugin does afterwards)
-                _warn("after_call", exception)
+                self._warn("after_call", exception)
 
     def price_of(self, call: Call) -> Decimal | None:
         """Ask what an ended call cost, in US dollars; None if nobody knows, or if somebody fails."""
         try:
             price: Decimal | None = self._relay.price_of(call=call)
         except Exception as exception:  # noqa: BLE001 (as above)
-            _warn("price_of", exception)
+            self._warn("price_of", exception)
             return None
         return price
 
@@ -86,25 +100,39 @@ class Hooks:
 
             if isinstance(exception, OpenAIError):
                 raise
-            raise DragomanError(_blame(hook, exception)) from exception
+            raise DragomanError(self._blame(hook, exception)) from exception
+
+    def _warn(self, hook: str, exception: Exception) -> None:
+        message = self._blame(hook, exception)
+        # Without a configured logging, a louder level would print the same a second time.
+        log.debug(message, exc_info=exception)
+        warnings.warn(message, DragomanWarning, stacklevel=3)
+
+    def _blame(self, hook: str, exception: Exception) -> str:
+        """Name whose hook failed: a distribution, and how to go on without it, or code that is not installed."""
+        failure = f"failed: {type(exception).__name__}: {exception}"
+        steps = list(_steps(exception))
+        module = next((name for name, _ in steps if name.partition(".")[0] != "pluggy" and name != __name__), "")
+        codes = [code for _, code in steps]
+        for one in getattr(self._relay, hook).get_hookimpls():
+            offer = self._plugins.offer_of(one.plugin) if _code(one.function) in codes else None
+            if offer is not None:
+                remedy = f"to go on without it: {SELECTION}=no:{offer.name}"
+                return f"{hook} of {offer.origin} ({module}) {failure}; {remedy}"
+        return f"{hook} of {module or 'a plugin'} {failure}"
+
+
+def _steps(exception: BaseException) -> Iterator[tuple[str, CodeType]]:
+    """Module and code of each function on the way to where an exception was raised."""
+    trace = exception.__traceback__
+    while trace is not None:
+        yield str(trace.tb_frame.f_globals.get("__name__")), trace.tb_frame.f_code
+        trace = trace.tb_next
+
+
+def _code(function: Any) -> CodeType | None:
+    return getattr(getattr(function, "__func__", function), "__code__", None)
 
 
 def _without_arguments(function: Callable[[], object]) -> Callable[..., object]:
     return lambda call: function()  # noqa: ARG005 (a hook may leave its arguments out)
-
-
-def _warn(hook: str, exception: Exception) -> None:
-    message = _blame(hook, exception)
-    log.warning(message, exc_info=exception)
-    warnings.warn(message, DragomanWarning, stacklevel=3)
-
-
-def _blame(hook: str, exception: Exception) -> str:
-    """Name the module whose hook failed: the first one on the way that is not the machinery's."""
-    trace = exception.__traceback__
-    names = []
-    while trace is not None:
-        names.append(str(trace.tb_frame.f_globals.get("__name__")))
-        trace = trace.tb_next
-    plugin = next((name for name in names if name.partition(".")[0] != "pluggy" and name != __name__), "a plugin")
-    return f"{hook} of {plugin} failed: {type(exception).__name__}: {exception}"

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Self
 
+    from dragoman.core.capabilities import Capabilities
     from dragoman.core.exchange import Exchange
-    from dragoman.core.provider import Json, OnUnsupported, Provider
+    from dragoman.core.provider import Json, OnUnsupported, Provider, SenderKind
     from dragoman.core.usage import UsageSummary
 
 #: Options of the openai constructor that say how to reach OpenAI itself: they go to that provider's SDK client.
@@ -63,6 +64,7 @@ class ClientMixin:
         on_unsupported: OnUnsupported = "raise",
         replay: Any = None,
         record: Any = None,
+        sender: SenderKind = "sdk",
         api_key: Any = None,
         base_url: Any = None,
         http_client: Any = None,
@@ -82,6 +84,7 @@ class ClientMixin:
                 "config_list": config_list,
                 "fallbacks": fallbacks,
                 "tapes": choose_tapes(replay, record),
+                "sender": sender,
             }
             _settings = self._new_settings(plan, check_policy(on_unsupported))
             http_client = self._make_door(_settings.transport)
@@ -162,6 +165,15 @@ class ClientMixin:
     def usage_summary(self) -> UsageSummary:
         """What this client's calls used and cost so far, its copies' included, by `provider/model`."""
         return self._dispatcher.hooks.meter.summary()
+
+    def capabilities(self, model: str) -> Capabilities:
+        """Return what is known of the provider that answers this model: `capabilities("openai/gpt-5.4")["seed"]`.
+
+        The name is read as in a request (aliases, default provider, configuration list); of several entries that may
+        answer, it is what all of them have. Nothing is asked over the network. Raises `UnknownProvider` and
+        `PluginError`, as a request would.
+        """
+        return self._dispatcher.capabilities(model)
 
     def clear_usage_summary(self) -> None:
         """Begin to count anew."""

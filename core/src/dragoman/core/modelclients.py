@@ -50,7 +50,7 @@ class FunctionProvider(Provider):
 
     def __init__(self, function: Callable[[Json], Any], *, name: str | None = None) -> None:
         own = getattr(function, "__name__", "")
-        super().__init__(name=name or (own if own.isidentifier() else "function"))
+        super().__init__(name=name or (own if own.isidentifier() else "function"), sender="sdk")
         self.function = function
 
     def __repr__(self) -> str:

@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from dragoman.core.provider import Provider
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.metadata import Distribution
@@ -41,6 +43,12 @@ class Offer:
     def origin(self) -> str:
         """Distribution and version, for messages."""
         return f"{self.distribution} {self.version}"
+
+    @property
+    def repair(self) -> str:
+        """What to do about a broken one, for messages."""
+        name = self.distribution
+        return f"upgrade it (pip install --upgrade {name}) or remove it (pip uninstall {name})"
 
     def load(self) -> Any:
         """Import what `value` points at. Raises whatever the plugin's code raises."""
@@ -93,3 +101,23 @@ def _is_blocked(name: str) -> bool:
     if items and all(item.startswith("no:") for item in items):
         return f"no:{name}" in items
     return name not in items or f"no:{name}" in items
+
+
+def check_provider(offer: Offer, found: Any) -> type[Provider]:
+    """Hold what was imported against the contract. Raises `PluginError`."""
+    from dragoman.core.errors import PluginError
+
+    if not (isinstance(found, type) and issubclass(found, Provider)):
+        msg = (
+            f"the provider {offer.name!r} of {offer.origin} is no subclass of dragoman.core.Provider "
+            f"({offer.value} in its entry point); {offer.repair}"
+        )
+        raise PluginError(msg)
+    if found.api != Provider.api:
+        late = offer.distribution if found.api in range(Provider.api) else "dragoman-core"
+        msg = (
+            f"the provider {offer.name!r} of {offer.origin} is written for version {found.api} of the provider "
+            f"contract, and this dragoman-core has version {Provider.api}: pip install --upgrade {late}"
+        )
+        raise PluginError(msg)
+    return found

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import pluggy
 
 from dragoman.core import hookspecs
-from dragoman.core.offers import HOOKS, PROVIDERS, SELECTION, Offer, find_offers
+from dragoman.core.offers import HOOKS, PROVIDERS, SELECTION, Offer, check_provider, find_offers
 from dragoman.core.policy import DragomanWarning
 from dragoman.core.provider import Provider, first_env
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     #: A provider's name and the model as the caller wrote it -> who is asked instead.
     StandIn = Callable[[str, str], Provider]
@@ -81,6 +81,8 @@ class Plugins:
         self._manager = _Manager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._broken: dict[Offer, str] = {}
+        #: Who offers which hooks, by the identity of the module or object.
+        self._hooks_of: dict[int, Offer] = {}
         #: Makes the providers that stand in for all others; None: each answers for itself.
         self.stand_in: StandIn | None = None
         self._hooks: Literal["unloaded", "loading", "loaded"] = "unloaded"
@@ -106,6 +108,21 @@ class Plugins:
         if found is None:
             found = self._classes[name] = self._load_provider(name)
         return found
+
+    def make(self, name: str, options: Mapping[str, Any]) -> Provider:
+        """Make an instance of a provider. Raises `UnknownProvider`, `PluginError`, and any `openai.OpenAIError`."""
+        from dragoman.core.errors import OpenAIError, PluginError
+
+        found = self.provider(name)
+        try:
+            return found(**{"name": name, **options})
+        except OpenAIError:
+            raise
+        except _FAILURES as error:
+            offer = self._providers[name]
+            check = f"check its {', '.join(sorted(options))}, or " if options else ""
+            msg = f"the provider {name!r} of {offer.origin} cannot be made: {_tell(error)}; {check}{offer.repair}"
+            raise PluginError(msg) from error
 
     @property
     def hooks(self) -> pluggy.HookRelay:
@@ -184,9 +201,9 @@ class Plugins:
         try:
             found = offer.load()
         except _FAILURES as error:
-            msg = f"the provider {name!r} of {offer.origin} cannot be imported: {_tell(error)}; {_repair(offer)}"
+            msg = f"the provider {name!r} of {offer.origin} cannot be imported: {_tell(error)}; {offer.repair}"
             raise PluginError(msg) from error
-        return _check(offer, found)
+        return check_provider(offer, found)
 
     def _refuse(self, name: str, offer: Offer | None) -> NoReturn:
         from dragoman.core.errors import UnknownProvider
@@ -212,12 +229,15 @@ class Plugins:
             # pluggy calls the last registered first.
             for offer in sorted(offers, key=lambda offer: (offer.name, offer.distribution), reverse=True):
                 try:
-                    self._register(offer.load())
+                    plugin = offer.load()
+                    self._register(plugin)
                 except _FAILURES as error:
                     self._broken[offer] = _tell(error)
+                else:
+                    self._hooks_of[id(plugin)] = offer
             self._hooks = "loaded"
         _warn(
-            f"the hooks {offer.name!r} of {offer.origin} are left out: {reason}; {_repair(offer)}"
+            f"the hooks {offer.name!r} of {offer.origin} are left out: {reason}; {offer.repair}"
             for offer, reason in self._broken.items()
         )
 
@@ -255,40 +275,21 @@ class Plugins:
             return replace(finding, state="duplicate" if rivals else "broken", reason=str(error))
         return replace(finding, key_env=key_env, key_found=key_found)
 
+    def offer_of(self, plugin: object) -> Offer | None:
+        """What an object with hooks was installed as; None for code that no distribution offers."""
+        names = (name for name, found in self._classes.items() if isinstance(plugin, found))
+        return self._hooks_of.get(id(plugin)) or next((self._providers[name] for name in names), None)
+
     def _owner(self, plugin: object) -> str:
         """Whose hooks these are: a distribution where a provider's are, else the name of the code."""
-        for name, found in self._classes.items():
-            if isinstance(plugin, found):
-                return self._providers[name].origin
+        offer = self.offer_of(plugin)
+        if offer is not None:
+            return offer.origin
         return getattr(plugin, "__name__", None) or type(plugin).__qualname__
-
-
-def _check(offer: Offer, found: Any) -> type[Provider]:
-    """Hold what was imported against the contract."""
-    from dragoman.core.errors import PluginError
-
-    if not (isinstance(found, type) and issubclass(found, Provider)):
-        msg = (
-            f"the provider {offer.name!r} of {offer.origin} is no subclass of dragoman.core.Provider "
-            f"({offer.value} in its entry point); {_repair(offer)}"
-        )
-        raise PluginError(msg)
-    if found.api != Provider.api:
-        late = offer.distribution if found.api in range(Provider.api) else "dragoman-core"
-        msg = (
-            f"the provider {offer.name!r} of {offer.origin} is written for version {found.api} of the provider "
-            f"contract, and this dragoman-core has version {Provider.api}: pip install --upgrade {late}"
-        )
-        raise PluginError(msg)
-    return found
 
 
 def _tell(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _repair(offer: Offer) -> str:
-    return f"upgrade it (pip install --upgrade {offer.distribution}) or remove it (pip uninstall {offer.distribution})"
 
 
 def _warn(problems: Iterable[str]) -> None:

@@ -19,4 +19,4 @@ def price_of_usage(provider: str, model: str, usage: Json) -> Decimal | None:
     """Return what OpenAI's `usage` costs today at a provider, in US dollars; None if nobody knows."""
     call = Call(provider, model, {}, created=int(time.time()))
     call.usage = usage
-    return Hooks(plugins().hooks).price_of(call)
+    return Hooks(plugins()).price_of(call)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from dragoman.core.capabilities import Capabilities
+
 #: A JSON object, as Python dicts, lists, strings, numbers, booleans and None.
 Json = dict[str, Any]
 
@@ -22,6 +24,9 @@ OnUnsupported = Literal["raise", "warn", "ignore", "adapt"]
 
 #: Seconds for everything, seconds per phase (`connect`, `read`, `write`, `pool`), or None: no limit.
 Timeout = float | Mapping[str, float | None] | None
+#: Who sends: what sends for the provider by default (its SDK, mostly), or core itself, with a plain key;
+#: "auto": core wherever a plain key is all that the provider needs, and else what sends by default.
+SenderKind = Literal["sdk", "direct", "auto"]
 
 
 @dataclass(slots=True)
@@ -193,6 +198,7 @@ class Provider:
     `base_url` is what the vendor's own SDK or documentation calls it. `key_env` names environment
     variables in the order they are tried; empty means that no key is needed. `client` is a ready SDK
     client of the caller's, used as it is; `sdk_options` go to the SDK client that the sender makes.
+    `sender` ("sdk" or "direct") comes before what the client says.
     """
 
     #: Version of this contract; checked when the plugin is loaded.
@@ -207,7 +213,7 @@ class Provider:
     #: Endpoints the vendor has, as paths below OpenAI's `/v1` (first segment counts); None: ask the vendor.
     endpoints: ClassVar[frozenset[str] | None] = None
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is one option, all are named)
         self,
         *,
         name: str | None = None,
@@ -215,6 +221,7 @@ class Provider:
         api_key: str | None = None,
         client: Any = None,
         async_client: Any = None,
+        sender: SenderKind | None = None,
         **sdk_options: Any,
     ) -> None:
         self.name = name or type(self).name
@@ -222,6 +229,7 @@ class Provider:
         self.api_key = api_key or first_env(self.key_env)
         self.client = client
         self.async_client = async_client
+        self.sender_kind = sender
         self.sdk_options = sdk_options
 
     def __repr__(self) -> str:
@@ -231,6 +239,13 @@ class Provider:
     def normalise_base_url(self, url: str) -> str:
         """Read the forms of the address that people write; the default only drops the last slash."""
         return url.rstrip("/")
+
+    def narrow_capabilities(self, shown: Capabilities) -> Capabilities:
+        """Return what holds for this instance, its address and options, of what the class's tapes have shown.
+
+        The default is all of it: `shown` itself. `shown.but(images=Capability("no", "why"))` takes something away.
+        """
+        return shown
 
     # Translation: pure functions. No I/O, no clock, no randomness; arguments are not changed.
 
@@ -264,6 +279,13 @@ class Provider:
 
     def async_sender(self) -> AsyncSender | None:
         """Make the asynchronous sender; None as for `sender`."""
+
+    def headers(self, key: str) -> dict[str, str]:
+        """Say how a request without the SDK (`sender="direct"`) presents a plain key, which is empty if there is none.
+
+        Only a provider without a `sender` may do without this method: others are refused.
+        """
+        return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def without_password(url: str) -> str:

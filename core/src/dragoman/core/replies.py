@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.core.codec import decode_json
 from dragoman.core.failures import refused, reported, unreadable
+from dragoman.core.provider import VendorError
 
 if TYPE_CHECKING:
     from dragoman.core.provider import AsyncReply, Call, Json, Provider, Reply
@@ -41,11 +42,22 @@ def read_json(call: Call, reply: Reply | AsyncReply, content: bytes) -> Json:
     return body
 
 
+def _error_in(provider: Provider, call: Call, body: Json) -> VendorError:
+    """Return the failure that a body of status 200 tells of; the provider may know its status."""
+    try:
+        provider.decode(call, body)
+    except VendorError as told:
+        return told
+    except Exception:  # noqa: BLE001 (a body without an answer is none to be read)
+        return reported(provider.decode_error(200, body), body)
+    return reported(provider.decode_error(200, body), body)
+
+
 def read_completion(provider: Provider, call: Call, reply: Reply | AsyncReply, body: Json) -> Json:
     """Translate a chat completion's answer."""
     if body.get("error") and not body.get("choices"):
         # Gateways report errors with status 200 now and then.
-        raise reported(provider.decode_error(200, body), body)
+        raise _error_in(provider, call, body)
     response = provider.decode(call, body)
     if not isinstance(response.get("choices"), list):
         raise unreadable(call, "without choices", reply, body)

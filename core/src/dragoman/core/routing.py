@@ -133,6 +133,6 @@ class Router:
         if name == "openai" and address and not self.plugins.has(name):
             # Any compatible endpoint needs no plugin: the contract's defaults are one.
             return _Compatible(**{"name": name, **options})
-        provider = self.plugins.provider(name)(**{"name": name, **options})
+        provider = self.plugins.make(name, options)
         self.plugins.register_hooks(provider)
         return provider

@@ -189,16 +189,6 @@ def check_headers(headers: Mapping[str, Any], provider: str) -> None:
             raise errors.InvalidRequest(message)
 
 
-def sender_of(provider: Provider) -> Sender:
-    """Make the provider's sender: its own, or the default one."""
-    return provider.sender() or default_sender(provider)
-
-
-def async_sender_of(provider: Provider) -> AsyncSender:
-    """`sender_of` for the asynchronous side."""
-    return provider.async_sender() or default_async_sender(provider)
-
-
 def default_sender(provider: Provider) -> Sender:
     """Make the sender of an OpenAI-compatible provider that has none of its own."""
     if provider.client is not None:
@@ -226,12 +216,11 @@ def _openai_options(provider: Provider) -> tuple[dict[str, Any], bool, str]:
     if keyless:
         # The SDK insists on a key; this one is never sent.
         options["api_key"] = "none"
-        if provider.key_env and provider.base_url == type(provider).base_url:
-            lacking = f"{provider.name} needs a key: set {provider.key_env[0]} or pass api_key="
+        lacking = lacking_key(provider)
     elif provider.api_key:
         check_headers({"authorization": provider.api_key}, provider.name)
         options["api_key"] = provider.api_key
-    if not _is_openai(provider):
+    if not is_openai(provider):
         # What the environment says about OpenAI is no other provider's business.
         lines = os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n")
         strange = [line.partition(":")[0].strip() for line in lines if ":" in line]
@@ -240,13 +229,21 @@ def _openai_options(provider: Provider) -> tuple[dict[str, Any], bool, str]:
     return options, keyless, lacking
 
 
-def _is_openai(provider: Provider) -> bool:
+def is_openai(provider: Provider) -> bool:
+    """Whether what the environment says about OpenAI is said about this provider."""
     return type(provider).name == "openai"
+
+
+def lacking_key(provider: Provider) -> str:
+    """What to say where a provider has no key; empty: at this address it may not need one."""
+    if provider.key_env and provider.base_url == type(provider).base_url:
+        return f"{provider.name} needs a key: set {provider.key_env[0]} or pass api_key="
+    return ""
 
 
 def _own(client: Any, provider: Provider) -> Any:
     """Take from the client what the SDK read in OpenAI's environment variables for another provider."""
-    if not _is_openai(provider):
+    if not is_openai(provider):
         client.organization = provider.sdk_options.get("organization")
         client.project = provider.sdk_options.get("project")
     return client

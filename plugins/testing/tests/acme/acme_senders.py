@@ -80,3 +80,9 @@ class Suppressing(Plain):
         with suppress(Exception):
             yield from reply.pieces or ()
         yield b'event: end\ndata: {"why": "done", "seal": "", "count": {"in": 0, "out": 0}}\n\n'
+
+
+class Stubborn(Plain):
+    def send(self, call: Call, wire: Wire) -> Reply:
+        call.max_retries = 2
+        return super().send(call, wire)

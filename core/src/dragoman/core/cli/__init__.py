@@ -100,9 +100,11 @@ class Program(click.Group):
         for hook in reversed(plugins().hooks.register_commands.get_hookimpls()):
             try:
                 hook.function(*[self for name in hook.argnames if name == "commands"])
-            except Exception as error:  # noqa: BLE001 (a plugin may raise anything)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin may raise anything)
                 reason = f"{type(error).__name__}: {error}"
-                message = f"the commands of the plugin {hook.plugin_name} are left out: {reason}"
+                offer = plugins().offer_of(hook.plugin)
+                owner, remedy = (offer.origin, f"; {offer.repair}") if offer else (hook.plugin_name, "")
+                message = f"the commands of {owner} are left out: {reason}{remedy}"
                 warnings.warn(message, DragomanWarning, stacklevel=1)
 
     def main(self, args: Sequence[str] | None = None, *_: Any, standalone_mode: bool = True, **extra: Any) -> Any:

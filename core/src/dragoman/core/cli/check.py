@@ -6,7 +6,6 @@ import json
 import textwrap
 import time
 import warnings
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -19,10 +18,9 @@ from dragoman.core.cli.config import config_option
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import Console
-
     from dragoman.core.cli.probes.catalogue import Probe
     from dragoman.core.cli.probes.prober import Prober, Result
+    from dragoman.core.cli.terminal import Console
     from dragoman.core.provider import Json
 
 _STYLES = {"yes": "green", "no": "red", "ignored": "yellow", "wrong": "red", "unclear": "cyan", "error": "red"}
@@ -115,15 +113,12 @@ def _chosen(only: str | None) -> Sequence[Probe]:
 
 
 def _run(prober: Prober) -> None:
-    from dragoman.core.cli.terminal import console
+    from dragoman.core.cli.terminal import Console
 
-    notes = console(stderr=True)
-    status: Any = notes.status("") if notes.is_terminal else nullcontext()
-    with status:
+    with Console(stderr=True).status() as show:
 
         def tell(probe: Probe) -> None:
-            if notes.is_terminal:
-                status.update(f"{probe.label} ({len(prober.results) + 1} of {len(prober.probes)})")
+            show(f"{probe.label} ({len(prober.results) + 1} of {len(prober.probes)})")
 
         prober.run(tell)
 
@@ -151,9 +146,9 @@ def _print_json(prober: Prober, about: Json) -> None:
 
 
 def _print_table(prober: Prober, seconds: float) -> None:
-    from dragoman.core.cli.terminal import console
+    from dragoman.core.cli.terminal import Console
 
-    out = console()
+    out = Console()
     for result in prober.results:
         _print_row(out, result)
     usage = prober.usage
@@ -162,15 +157,10 @@ def _print_table(prober: Prober, seconds: float) -> None:
 
 
 def _print_row(out: Console, result: Result) -> None:
-    from rich.text import Text
-
     from dragoman.core.cli.terminal import clean
 
-    line = Text(result.label.ljust(_MARGIN))
-    line.append(result.verdict.ljust(_VERDICT), style=_STYLES[result.verdict])
     width = out.width - _MARGIN - _VERDICT
     seen = clean(result.seen)
     if out.is_terminal and width >= _NARROW:
         seen = ("\n" + " " * (_MARGIN + _VERDICT)).join(textwrap.wrap(seen, width, break_on_hyphens=False))
-    line.append(seen)
-    out.print(line)
+    out.print(result.label.ljust(_MARGIN), (result.verdict.ljust(_VERDICT), _STYLES[result.verdict]), seen)

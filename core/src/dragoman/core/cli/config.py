@@ -37,10 +37,10 @@ def check(ctx: click.Context, path: str) -> None:
     The exit code is 2 if anything is wrong.
     """
     from dragoman.core.cli.failures import USAGE, redact
-    from dragoman.core.cli.terminal import clean, console
+    from dragoman.core.cli.terminal import Console, clean
 
     config, faults, remarks = _examine(path)
-    notes = console(stderr=True)
+    notes = Console(stderr=True)
     for fault in faults:
         notes.print(redact(clean(fault)), style="red")
     for remark in remarks:
@@ -98,19 +98,19 @@ def _doubts(config: ConfigFile) -> list[str]:
 def _dispatcher(config: ConfigFile) -> Dispatcher:
     from dragoman.core.dispatch import make_dispatcher
 
-    own = {"default_provider", "providers", "aliases", "config_list", "fallbacks"}
+    own = {"default_provider", "providers", "aliases", "config_list", "fallbacks", "sender"}
     return make_dispatcher(**{key: value for key, value in config.client.items() if key in own})
 
 
 def _show(config: ConfigFile) -> None:
     """What requests may call, and who answers."""
-    from dragoman.core.cli.terminal import console
+    from dragoman.core.cli.terminal import Console
 
     rows = [(name, _described(entries)) for name, entries in _named(_dispatcher(config)).items()]
     rows += [(name, f"is {model}") for name, model in config.client["aliases"].items()]
     rows += [(f"{provider.name}/…", repr(provider).strip("<>")) for provider in config.client["providers"]]
     width = max((len(name) for name, _ in rows), default=0) + 2
-    out = console()
+    out = Console()
     for name, text in rows:
         out.print(name.ljust(width) + text)
 

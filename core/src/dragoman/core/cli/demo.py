@@ -53,13 +53,13 @@ def command(ctx: click.Context) -> None:
     a script; what runs around it (tokenizer, sampler, template, parser, streaming) is llama.cpp's own.
     """
     from dragoman.core.cli.failures import FAULT
-    from dragoman.core.cli.terminal import console
+    from dragoman.core.cli.terminal import Console
 
     os.environ["DRAGOMAN_OFFLINE"] = "1"
     llamacpp, anthropic, serve = _parts()
     from dragoman.core.client import Client
 
-    screen = _Screen(console())
+    screen = _Screen(Console())
     screen.say("Each step is checked. The model is a rehearsal: it follows a script, in a real llama.cpp engine.\n")
     with Client(providers=[llamacpp(name="llamacpp")]) as client:
         Rehearsal(client, "llamacpp/demo", screen).run("llama.cpp inside this process")

@@ -16,10 +16,9 @@ from dragoman.core.cli import debug_option
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from rich.console import Console
-
     from dragoman.core.cli.health import Health, Key
     from dragoman.core.cli.servers import Server
+    from dragoman.core.cli.terminal import Console
     from dragoman.core.provider import Json
 
 #: Models that are named in a line, and characters of a name; `--json` has all of them.
@@ -113,9 +112,9 @@ def _report(health: Health) -> Json:
 
 
 def _show(health: Health) -> None:
-    from dragoman.core.cli.terminal import console
+    from dragoman.core.cli.terminal import Console
 
-    out = console()
+    out = Console()
     out.print(", ".join(f"{name} {number}" for name, number in _versions().items()), style="dim")
     _show_servers(out, health)
     out.print("\nkeys", style="bold")
@@ -162,17 +161,17 @@ def _print(
     below: Iterable[Sequence[str]] = (),
 ) -> None:
     """Print cells below each other; the column `styled` has its row's style, and lines of their own follow a row."""
-    from rich.text import Text
+    from dragoman.core.cli.terminal import line_of
 
     cleaned = [tuple(map(_cell, row)) for row, _ in rows]
     widths = [max(len(row[column]) for row in cleaned) for column in range(min(map(len, cleaned)))]
     following = [*below, *([()] * len(rows))]
     for row, (_, style), lines in zip(cleaned, rows, following, strict=False):
-        line = Text()
-        for column, (cell, width) in enumerate(zip(row, widths, strict=True)):
-            line.append(cell.ljust(width + 2), style=style if column == styled else "")
-        line.rstrip()
-        out.print(line)
+        cells = [
+            (cell.ljust(width + 2), style if column == styled else "")
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        out.print(*line_of(cells))
         for text in lines:
             out.print(f"  {_cell(text)}", style="dim")
 

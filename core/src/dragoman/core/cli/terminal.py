@@ -3,31 +3,76 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Callable, Iterator
 
 #: Control characters, but for tab and newline: a model's words must not steer the reader's terminal.
 _CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)])
 
 
-def console(*, stderr: bool = False) -> Console:
-    """Make a console that neither wraps nor interprets text, and that NO_COLOR keeps plain."""
-    from rich.console import Console
+#: Back to the start of a line, and what stands there is gone.
+_CLEAR = "\r\x1b[K"
 
-    plain = bool(os.environ.get("NO_COLOR"))
-    # rich 13 takes an empty NO_COLOR for one that is set, unless it is told.
-    return Console(
-        stderr=stderr,
-        color_system=None if plain else "auto",
-        no_color=plain,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        soft_wrap=True,
-    )
+
+class Console:
+    """Writes lines as they are: in colour where there is a terminal, unless NO_COLOR is set."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        self._stderr = stderr
+        self._color = False if os.environ.get("NO_COLOR") else None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody watches."""
+        return (sys.stderr if self._stderr else sys.stdout).isatty()
+
+    @property
+    def width(self) -> int:
+        """Characters in a line of the terminal; 80 where there is none."""
+        return shutil.get_terminal_size().columns
+
+    def print(self, *parts: str | tuple[str, str], style: str = "", end: str = "\n") -> None:
+        """Write texts one behind the other; a pair is a text with its own style: colour, "bold", "dim"."""
+        text = "".join(_styled(part, style) if isinstance(part, str) else _styled(*part) for part in parts)
+        click.echo(text + end, err=self._stderr, nl=False, color=self._color)
+
+    @contextmanager
+    def status(self) -> Iterator[Callable[[str], None]]:
+        """Give a function that shows what goes on, in a line that is gone afterwards; only a terminal shows it."""
+        shown = self.is_terminal
+
+        def show(text: str) -> None:
+            if shown:
+                self.print(f"{_CLEAR}{text[: self.width - 1]}", end="")
+
+        try:
+            yield show
+        finally:
+            if shown:
+                self.print(_CLEAR, end="")
+
+
+def _styled(text: str, style: str) -> str:
+    if not style:
+        return text
+    words = style.split()
+    color = next((word for word in words if word not in {"bold", "dim"}), None)
+    return click.style(text, fg=color, bold="bold" in words or None, dim="dim" in words or None)
+
+
+def line_of(cells: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return styled cells without the blanks behind the last of them."""
+    cells = [*cells]
+    while cells and not cells[-1][0].strip():
+        cells.pop()
+    return [*cells[:-1], (cells[-1][0].rstrip(), cells[-1][1])] if cells else []
 
 
 def clean(text: str) -> str:
@@ -39,7 +84,7 @@ class View:
     """Shows an answer as it comes: its text on stdout, reasoning and tool calls dimmed on stderr."""
 
     def __init__(self) -> None:
-        self._notes = console(stderr=True)
+        self._notes = Console(stderr=True)
         self._raw = not sys.stdout.isatty()
         self._thinking = False
         self._open_line = False
@@ -71,5 +116,5 @@ class View:
 
     def _end_reasoning(self) -> None:
         if self._thinking:
-            self._notes.print()
+            self._notes.print("")
         self._thinking = False

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dragoman.core.errors import TapeError
+from dragoman.core.kinds import async_sender_of, sender_of
 from dragoman.core.policy import DragomanWarning
-from dragoman.core.senders import async_sender_of, sender_of
 from dragoman.core.tapes.scrubbing import Scrubber
 from dragoman.core.tapes.take import Take, now
 from dragoman.core.tapes.tape import CLOSED, asked, canonical, read_tape, save
@@ -23,7 +23,7 @@ from dragoman.core.tapes.tape import CLOSED, asked, canonical, read_tape, save
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
-    from dragoman.core.provider import AsyncReply, AsyncSender, Call, Json, Provider, Reply, Sender, Wire
+    from dragoman.core.provider import AsyncReply, AsyncSender, Call, Json, Provider, Reply, Sender, SenderKind, Wire
 
 _LONGEST_NAME = 40
 
@@ -51,13 +51,13 @@ class Recorder:
     def __repr__(self) -> str:
         return f"<Recorder into {self.folder}>"
 
-    def sender(self, provider: Provider) -> Sender:
+    def sender(self, provider: Provider, kind: SenderKind = "sdk") -> Sender:
         """Make the provider's own sender, with a recorder around it."""
-        return _Sender(self, provider)
+        return _Sender(self, provider, sender_of(provider, kind))
 
-    def async_sender(self, provider: Provider) -> AsyncSender:
+    def async_sender(self, provider: Provider, kind: SenderKind = "sdk") -> AsyncSender:
         """`sender` for the asynchronous side."""
-        return _AsyncSender(self, provider)
+        return _AsyncSender(self, provider, async_sender_of(provider, kind))
 
     def begin(self, provider: Provider, call: Call, wire: Wire) -> Take:
         """Begin a tape, when the request goes out."""
@@ -122,10 +122,10 @@ def _stem(data: Json) -> str:
 
 
 class _Sender:
-    def __init__(self, recorder: Recorder, provider: Provider) -> None:
+    def __init__(self, recorder: Recorder, provider: Provider, sender: Sender) -> None:
         self._recorder = recorder
         self._provider = provider
-        self._sender = sender_of(provider)
+        self._sender = sender
 
     def send(self, call: Call, wire: Wire) -> Reply:
         take = self._recorder.begin(self._provider, call, wire)
@@ -162,10 +162,10 @@ def _pieces(take: Take, pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _AsyncSender:
-    def __init__(self, recorder: Recorder, provider: Provider) -> None:
+    def __init__(self, recorder: Recorder, provider: Provider, sender: AsyncSender) -> None:
         self._recorder = recorder
         self._provider = provider
-        self._sender = async_sender_of(provider)
+        self._sender = sender
 
     async def send(self, call: Call, wire: Wire) -> AsyncReply:
         take = self._recorder.begin(self._provider, call, wire)

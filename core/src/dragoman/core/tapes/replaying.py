@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncGenerator, Generator
 
-    from dragoman.core.provider import AsyncSender, Call, Json, Provider, Sender, Wire
+    from dragoman.core.provider import AsyncSender, Call, Json, Provider, Sender, SenderKind, Wire
 
 
 @dataclass(slots=True)
@@ -86,11 +86,11 @@ class Replayer:
     def __repr__(self) -> str:
         return f"<Replayer of {self.folder}>"
 
-    def sender(self, provider: Provider) -> Sender:
+    def sender(self, provider: Provider, _kind: SenderKind = "sdk") -> Sender:
         """Make the sender that stands for the provider's own."""
         return _Sender(self, provider)
 
-    def async_sender(self, provider: Provider) -> AsyncSender:
+    def async_sender(self, provider: Provider, _kind: SenderKind = "sdk") -> AsyncSender:
         """`sender` for the asynchronous side."""
         return _AsyncSender(self, provider)
 

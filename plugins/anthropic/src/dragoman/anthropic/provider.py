@@ -27,6 +27,9 @@ COUNT_TOKENS = "chat/completions/count_tokens"
 #: Arguments of the SDK's constructor that name a credential; it refuses more than one of them.
 _CREDENTIALS = frozenset({"auth_token", "config", "credentials", "profile"})
 
+#: The only version there is.
+_VERSION = "2023-06-01"
+
 _NO_KEY = "there is no usable credential for Anthropic: set ANTHROPIC_API_KEY or pass api_key="
 
 
@@ -111,6 +114,10 @@ class Anthropic(Provider):
         import anthropic
 
         return _AsyncKeyed(self._make(anthropic, anthropic.AsyncAnthropic))
+
+    def headers(self, key: str) -> dict[str, str]:
+        """The key in a header of Anthropic's own, and the version of the API: https://docs.claude.com/en/api/versioning."""
+        return {"anthropic-version": _VERSION, **({"x-api-key": key} if key else {})}
 
     def _make(self, sdk: Any, client_class: Any) -> Any:
         options = dict(self.sdk_options)

@@ -1,6 +1,6 @@
-"""What a model can do, in the words of AutoGen's `model_info`, guessed from its provider and its name.
+"""What a model can do, in the words of AutoGen's `model_info`: what its provider has, and what its name says.
 
-A guess says what goes over the provider's wire; whether one particular model makes something of it, its maker knows.
+It says what goes over the provider's wire; whether one particular model makes something of it, its maker knows.
 AutoGen reads these before it asks: without `function_calling` it refuses tools, without `vision` it takes pictures out.
 """
 
@@ -9,15 +9,20 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from dragoman.core import Capabilities, DragomanError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from dragoman.core import Json
+    from dragoman.core import AsyncClient, Client, Json
 
-#: Providers that take `json_object` only as an adaptation; a schema they do take.
-_NO_JSON_OBJECT = frozenset({"anthropic", "lmstudio"})
-#: The embedded engine reads text.
-_NO_VISION = frozenset({"llamacpp"})
+#: AutoGen's flags -> the features that they are about.
+_FLAGS = {
+    "vision": "images",
+    "function_calling": "tools",
+    "json_output": "json_object",
+    "structured_output": "json_schema",
+}
 #: AutoGen's `api_type` -> the provider's name, where the two differ.
 _API_TYPES = {"azure": "openai", "mistral": "mistralai"}
 #: Providers whose messages do not say who of several users wrote them.
@@ -93,16 +98,26 @@ def family_of(model: str) -> str:
     return "unknown"
 
 
-def model_info(entries: Iterable[Mapping[str, Any]]) -> Json:
-    """Return the `model_info` that holds for all of a list's entries, whichever of them answers."""
-    known = [provider_and_model(entry) for entry in entries]
-    providers = {provider for provider, _ in known}
-    families = {family_of(model) for _, model in known}
+def known_of(client: AsyncClient | Client, model: str | None) -> Capabilities:
+    """Return what the providers have that may answer. One that is not there has nothing, as its calls will say.
+
+    No `model` means the whole list of the client.
+    """
+    try:
+        return client.capabilities(model or "")
+    except DragomanError:
+        return Capabilities()
+
+
+def model_info(entries: Iterable[Mapping[str, Any]], capabilities: Capabilities) -> Json:
+    """Return the `model_info` that holds for all of a list's entries, whichever of them answers.
+
+    `capabilities` is what the entries' providers have in common. What is unknown counts as there: the server says so
+    if it is not, while AutoGen would not even ask.
+    """
+    families = {family_of(provider_and_model(entry)[1]) for entry in entries}
     return {
-        "vision": providers.isdisjoint(_NO_VISION),
-        "function_calling": True,
-        "json_output": providers.isdisjoint(_NO_JSON_OBJECT),
-        "structured_output": True,
+        **{flag: capabilities[feature].value in {"yes", "unknown"} for flag, feature in _FLAGS.items()},
         "multiple_system_messages": True,
         "family": families.pop() if len(families) == 1 else "unknown",
     }

@@ -116,7 +116,8 @@ class DragomanChatCompletionClient(
         self._create_args = create_args
         self._providers = sorted({capabilities.provider_and_model(entry)[0] for entry in self._entries})
         self._given_info, self._given_context = model_info, context_tokens
-        self._info = model_info or cast("ModelInfo", capabilities.model_info(self._entries))
+        known = capabilities.known_of(self._client, self._model)
+        self._info = model_info or cast("ModelInfo", capabilities.model_info(self._entries, known))
         validate_model_info(self._info)
         self._recall = Recall()
 

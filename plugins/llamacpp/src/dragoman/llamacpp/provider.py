@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dragoman.core import HOSTED_ONLY, CompatibleProvider
+from dragoman.core import HOSTED_ONLY, Capability, CompatibleProvider
 from dragoman.llamacpp.options import EngineOptions
 from dragoman.llamacpp.request import encode_rehearsal
 from dragoman.llamacpp.source import DEMO
 
 if TYPE_CHECKING:
-    from dragoman.core import AsyncSender, Call, Json, Sender
+    from dragoman.core import AsyncSender, Call, Capabilities, Json, Sender
     from dragoman.llamacpp.options import Pooling, ReasoningFormat
 
 _TOO_LONG = "exceed_context_size_error"
@@ -64,6 +64,10 @@ class LlamaCpp(CompatibleProvider):
     def in_process(self) -> bool:
         """Whether there is no server to talk to."""
         return not self.base_url and self.client is None and self.async_client is None
+
+    def narrow_capabilities(self, shown: Capabilities) -> Capabilities:
+        """The engine in this process reads text; what a server makes of images depends on its model."""
+        return shown.but(images=Capability("no", "the engine in this process reads text")) if self.in_process else shown
 
     def encode_chat(self, call: Call) -> Json:
         """Ask for several calls at once if the caller wants that."""

@@ -114,6 +114,10 @@ class Mistral(CompatibleProvider):
         ready = self.async_client or self.client
         return AsyncMistralSender(ready or self._make(), owned=ready is None, name=self.name)
 
+    def headers(self, key: str) -> dict[str, str]:
+        """The key is a bearer token."""
+        return super().headers(key)
+
     def _make(self) -> Any:
         from mistralai.client import Mistral as Client
 

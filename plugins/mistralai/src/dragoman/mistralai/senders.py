@@ -16,8 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from dragoman.core import AsyncReply, MissingKey, Reply, check_headers, refuse_offline
-from dragoman.mistralai.retrying import is_transport_error, pauses, wait_after
+from dragoman.core import AsyncReply, MissingKey, Reply, check_headers, refuse_offline, retry_pauses, retry_wait
 
 if TYPE_CHECKING:
     from dragoman.core import Call, Wire
@@ -147,6 +146,11 @@ def _parameters(context_class: Any) -> tuple[str, ...]:
     return tuple(inspect.signature(context_class).parameters)
 
 
+def _is_transport_error(exception: BaseException) -> bool:
+    """Whether the connection failed or timed out, in `httpx` or `httpx2`, whichever the SDK is built on."""
+    return any(cls.__name__ == "TransportError" for cls in type(exception).__mro__)
+
+
 def _failure(response: Any) -> Exception:
     """What the SDK's typed methods raise for such a response."""
     from mistralai.client.errors import SDKError
@@ -159,20 +163,20 @@ class MistralSender(_Mistral):
 
     def send(self, call: Call, wire: Wire) -> Reply:
         """Send, and send again up to `call.max_retries` times."""
-        for pause in pauses(call):
+        for pause in retry_pauses(call):
             try:
                 response = self._try(call, wire)
             except Exception as exception:
-                if not is_transport_error(exception):
+                if pause is None or not _is_transport_error(exception):
                     raise
                 time.sleep(pause)
                 continue
-            wait = wait_after(response, pause)
+            wait = retry_wait(response.status_code, response.headers, pause)
             if wait is None:
-                return _reply(call, response)
+                break
             response.close()
             time.sleep(wait)
-        return _reply(call, self._try(call, wire))
+        return _reply(call, response)
 
     def _try(self, call: Call, wire: Wire) -> Any:
         request = self.request(call, wire, self.configuration.client)
@@ -202,20 +206,20 @@ class AsyncMistralSender(_Mistral):
 
     async def send(self, call: Call, wire: Wire) -> AsyncReply:
         """Send, and send again up to `call.max_retries` times."""
-        for pause in pauses(call):
+        for pause in retry_pauses(call):
             try:
                 response = await self._try(call, wire)
             except Exception as exception:
-                if not is_transport_error(exception):
+                if pause is None or not _is_transport_error(exception):
                     raise
                 await asyncio.sleep(pause)
                 continue
-            wait = wait_after(response, pause)
+            wait = retry_wait(response.status_code, response.headers, pause)
             if wait is None:
-                return await _async_reply(call, response)
+                break
             await response.aclose()
             await asyncio.sleep(wait)
-        return await _async_reply(call, await self._try(call, wire))
+        return await _async_reply(call, response)
 
     async def _try(self, call: Call, wire: Wire) -> Any:
         request = self.request(call, wire, self.configuration.async_client)

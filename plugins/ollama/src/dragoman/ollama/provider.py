@@ -44,8 +44,9 @@ class Ollama(OpenAIEndpoint):
         base_url: str | None = None,
         api_key: str | None = None,
         openai_endpoint: bool = False,
+        sender: Literal["sdk", "direct"] | None = None,
     ) -> None:
-        super().__init__(name=name, base_url=base_url, api_key=api_key)
+        super().__init__(name=name, base_url=base_url, api_key=api_key, sender=sender)
         self.openai_endpoint = openai_endpoint
         if openai_endpoint:
             self.framing = "sse"
@@ -100,9 +101,12 @@ class Ollama(OpenAIEndpoint):
         """`sender` for the asynchronous side."""
         return async_http_sender(self.base_url, self._headers)
 
+    def headers(self, key: str) -> dict[str, str]:
+        """The key is a bearer token."""
+        return super().headers(key)
+
     def _headers(self, call: Call) -> dict[str, str]:
-        key = call.api_key or self.api_key
-        return {"authorization": f"Bearer {key}"} if key else {}
+        return self.headers(call.api_key or self.api_key or "")
 
     def _native(self, call: Call) -> Literal["chat", "embeddings", "model", "models"] | None:
         """Which part of the native API answers the call; None: the OpenAI endpoint does."""

@@ -7,7 +7,7 @@ import re
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from dragoman.core import Call, Json, Provider, Wire
+from dragoman.core import Call, Capabilities, Json, Provider, Wire
 from dragoman.openai.request import encode_chat
 
 _OWN_HOST = re.compile(r"(?:[\w-]+\.)?api\.openai\.com")
@@ -54,6 +54,10 @@ class OpenAI(Provider):
         if _TOOLS_NEED_NO_REASONING.search(error["message"]):
             error["message"] += ' (pass reasoning_effort="none", or use client.responses)'
         return error
+
+    def narrow_capabilities(self, shown: Capabilities) -> Capabilities:
+        """At another address may be anything: nothing is known of it."""
+        return shown if self._is_openai_itself() else Capabilities()
 
     def _is_openai_itself(self) -> bool:
         if self.client is not None or self.async_client is not None or "provider" in self.sdk_options:

@@ -40,8 +40,9 @@ def encode_message(message: Json, *, own_address: bool) -> Json:
     its `reasoning_content` back, Gemini its part of `extra_content`), so there only dragoman's own go.
     """
     message = strip_peer_keys(message) if own_address else _without_carry(message)
-    calls = message.get("tool_calls") or message.get("function_call")
-    if message.get("role") == "assistant" and message.get("content", "") is None and not calls:
+    # Frameworks leave out what is null, such as the content of a refusal.
+    silent = message.get("content") is None and message.get("role") == "assistant"
+    if silent and not any(message.get(key) for key in ("audio", "function_call", "tool_calls")):
         message = {**message, "content": ""}
     if own_address and any(key in message and message[key] is None for key in ("audio", "function_call")):
         return {key: value for key, value in message.items() if key not in {"audio", "function_call"} or value}

@@ -109,9 +109,7 @@ def _routes(gateway: Gateway) -> list[Route]:
 class Endpoint:
     """One endpoint as an ASGI application of its own: nothing stands between it and the host."""
 
-    def __init__(
-        self, gateway: Gateway, name: str, dialect: Dialect = _OPENAI, turn: type[Turn] = Turn
-    ) -> None:
+    def __init__(self, gateway: Gateway, name: str, dialect: Dialect = _OPENAI, turn: type[Turn] = Turn) -> None:
         self._gateway = gateway
         self._name = name
         self._dialect = dialect

@@ -8,7 +8,9 @@ import click
 
 
 @click.command("serve")
-@click.option("--host", metavar="ADDRESS", help="Where to listen; wider than this machine needs keys.  [default: 127.0.0.1]")
+@click.option(
+    "--host", metavar="ADDRESS", help="Where to listen; wider than this machine needs keys.  [default: 127.0.0.1]"
+)
 @click.option("--port", type=click.IntRange(0, 65535), help="0 takes a free one.  [default: 4000]")
 @click.option(
     "--config",

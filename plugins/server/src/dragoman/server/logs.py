@@ -103,4 +103,4 @@ def set_up_logging(stream: TextIO | None = None, *, prompts: bool = False) -> No
         text = str(message) if prompts else _SAID.sub(r"\1", str(message))
         log.warning("warning", extra={"fields": {"message": text, "category": category.__name__}})
 
-    warnings.showwarning = show  # type: ignore[assignment]  # it leaves out what it does not use
+    warnings.showwarning = show

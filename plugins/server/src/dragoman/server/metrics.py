@@ -50,9 +50,15 @@ class Metrics:
         made: dict[str, Any] = {"registry": self.registry}
         answered = ["endpoint", "provider", "model"]
         self.requests = Counter("dragoman_requests", "Requests answered", [*answered, "status"], **made)
-        self.tokens = Counter("dragoman_tokens", "Tokens, by the providers' counts", ["provider", "model", "kind"], **made)
+        self.tokens = Counter(
+            "dragoman_tokens", "Tokens, by the providers' counts", ["provider", "model", "kind"], **made
+        )
         self.seconds = Histogram(
-            "dragoman_request_seconds", "Until an answer's last byte", ["endpoint", "provider"], buckets=_SECONDS, **made
+            "dragoman_request_seconds",
+            "Until an answer's last byte",
+            ["endpoint", "provider"],
+            buckets=_SECONDS,
+            **made,
         )
         self.first = Histogram(
             "dragoman_first_token_seconds", "Until a stream's first piece", ["provider"], buckets=_SECONDS, **made
@@ -101,7 +107,7 @@ class Metrics:
         registry = self.registry
         if os.environ.get(SHARED):
             registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library's own
         write: Callable[[Any], bytes]
         write, kind = exposition.choose_encoder(accept)
         return kind, write(registry)

@@ -58,7 +58,7 @@ def _asks(name: str, summary: str, required: list[str], answer: str, *, streams:
 
 
 def _gets(name: str, summary: str, answers: dict[str, Any], *, open_to_all: bool = True) -> dict[str, Any]:
-    security = {} if open_to_all else {"security": [{"key": []}, {}]}
+    security: dict[str, Any] = {} if open_to_all else {"security": [{"key": []}, {}]}
     return {"get": {"operationId": name, "summary": summary, **security, "responses": answers}}
 
 
@@ -86,9 +86,7 @@ def _describe() -> dict[str, Any]:
             "/v1/models/{model}": one,
             "/health/liveness": _gets("liveness", "Whether the process answers", {"200": status}),
             "/health/readiness": _gets("readiness", "Whether it takes requests", {"200": status}),
-            "/metrics": _gets(
-                "metrics", "For Prometheus", {"200": text, **_failures("401", "403")}, open_to_all=False
-            ),
+            "/metrics": _gets("metrics", "For Prometheus", {"200": text, **_failures("401", "403")}, open_to_all=False),
         },
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
@@ -100,7 +98,12 @@ def _describe() -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     text = {"type": ["string", "null"]}
-    error = {"message": {"type": "string"}, "type": text, "param": text, "code": {"type": ["string", "integer", "null"]}}
+    error = {
+        "message": {"type": "string"},
+        "type": text,
+        "param": text,
+        "code": {"type": ["string", "integer", "null"]},
+    }
     model = {"id": {"type": "string"}, "object": {"const": "model"}, "owned_by": {"type": "string"}}
     return {
         "Object": {"type": "object"},

@@ -17,7 +17,7 @@ class _Bounded:
     """Mixed into a protocol. A client that takes nothing for `config.stall` seconds is left."""
 
     if TYPE_CHECKING:
-        config: BoundedConfig
+        config: Any
         cycle: Any
         transport: Any
         loop: asyncio.AbstractEventLoop

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _ACTED_UPON = ("retry-after", "retry-after-ms")
 #: What looks like a key, or like what a provider leaves of one when it quotes it.
 _KEY = re.compile(r"\b(?:sk|pk|rk|hf|gsk|xai|nvapi|key)[-_][\w*.…-]{4,}")
-_FIRST_ERROR, _FIRST_SERVER_ERROR = 400, 500
+_FIRST_ERROR = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +83,17 @@ def failed(exception: BaseException, redacted: Callable[[str], str]) -> Failure:
         return _local(exception, redacted)
     message = redacted(str(exception))
     if isinstance(exception, openai.APITimeoutError | TimeoutError):
-        return Failure(504, _error("the provider did not answer in time", "timeout"), kind=kind)
-    if isinstance(exception, openai.APIConnectionError):
-        return Failure(502, _error(message, "connection_error"), kind=kind)
-    if isinstance(exception, openai.APIResponseValidationError):
-        return Failure(502, _error(message, "invalid_answer"), kind=kind)
-    if isinstance(exception, openai.APIError):
+        status, error = 504, _error("the provider did not answer in time", "timeout")
+    elif isinstance(exception, openai.APIConnectionError):
+        status, error = 502, _error(message, "connection_error")
+    elif isinstance(exception, openai.APIResponseValidationError):
+        status, error = 502, _error(message, "invalid_answer")
+    elif isinstance(exception, openai.APIError):
         body = exception.body if isinstance(exception.body, dict) else {}
-        given = {name: body.get(name) for name in ("type", "param", "code")}
-        return Failure(502, {"message": message, **given}, kind=kind)
-    return Failure(500, _error("the server failed; its log says why", "internal_error"), kind=kind)
+        status, error = 502, {"message": message, **{name: body.get(name) for name in ("type", "param", "code")}}
+    else:
+        status, error = 500, _error("the server failed; its log says why", "internal_error")
+    return Failure(status, error, kind=kind)
 
 
 def _status(exception: Any, redacted: Callable[[str], str]) -> Failure:

@@ -43,12 +43,14 @@ def check_ask(ask: Ask, caller: Caller) -> None:
         _check_listed(ask, caller)
         return
     model = request.get("model")
-    if ask.content is None and ask.method == "POST" and ask.endpoint not in _MODELLESS:
-        if not isinstance(model, str) or not model:
-            message = "model must be a name such as 'anthropic/claude-sonnet-4-5'"
-            raise Refusal(400, message, code="missing_model", param="model")
+    named = isinstance(model, str) and bool(model)
+    if not named and ask.content is None and ask.method == "POST" and ask.endpoint not in _MODELLESS:
+        message = "model must be a name such as 'anthropic/claude-sonnet-4-5'"
+        raise Refusal(400, message, code="missing_model", param="model")
     if not caller.allows(model if isinstance(model, str) else ""):
-        message = f"the model {model!r} is not for this key" if model else "this key is for some models, and none is named"
+        message = (
+            f"the model {model!r} is not for this key" if model else "this key is for some models, and none is named"
+        )
         raise Refusal(403, message, code="model_not_allowed", param="model")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
 import tempfile
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +52,15 @@ class Source:
 
         configuration = self.load()
         set_up_logging(prompts=configuration.server.log_prompts)
+        if (parent := multiprocessing.parent_process()) is not None:
+            threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
         return make_app(configuration, load=self.load, reload_on_hangup=True)
+
+
+def _end_with(parent: Any) -> None:
+    """Let a worker end when its supervisor was killed: nobody would tell it to."""
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class Supervisor(Multiprocess):
@@ -61,6 +71,12 @@ class Supervisor(Multiprocess):
         for process in self.processes:
             if process.wait_until_ready(_STARTING, self.should_exit) and process.pid is not None:
                 os.kill(process.pid, signal.SIGHUP)
+
+    def terminate_all(self) -> None:
+        """Let the workers end; who connects meanwhile is refused, and does not wait for nobody."""
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
 
 def serve(source: Source) -> None:
@@ -83,7 +99,7 @@ def _serve_by_workers(source: Source, settings: ServerSettings, listener: socket
         # Workers that cannot start would be started again and again.
         source()
         _announce(listener)
-        listener.set_inheritable(True)  # noqa: FBT003 (the socket's own signature)
+        listener.set_inheritable(True)
         Supervisor(_config(source, settings), [listener]).run()
 
 
@@ -121,4 +137,3 @@ def _announce(listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
     log.info("serving", extra={"fields": {"url": url}})
-

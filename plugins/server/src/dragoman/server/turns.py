@@ -35,7 +35,9 @@ _NO_CACHE = (b"cache-control", b"no-cache, no-transform")
 class Turn:
     """Answers one request. What happens to it stands in `record` in the end."""
 
-    def __init__(self, gateway: Gateway, dialect: Dialect, endpoint: str, scope: Any, receive: Any, send: Any) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 (ASGI's three, and what they are for)
+        self, gateway: Gateway, dialect: Dialect, endpoint: str, scope: Any, receive: Any, send: Any
+    ) -> None:
         self.gateway = gateway
         self.dialect = dialect
         self.scope = scope

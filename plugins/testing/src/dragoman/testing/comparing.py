@@ -26,3 +26,25 @@ def without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
     return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def begun(long: Any, short: Any) -> Any:
+    """Cut a list to the length of another, and what stands last there likewise: a conversation grows at its end."""
+    if isinstance(long, list) and isinstance(short, list) and short and len(long) >= len(short):
+        last = len(short) - 1
+        return [*long[:last], begun(long[last], short[last])]
+    if isinstance(long, dict) and isinstance(short, dict):
+        return {
+            key: begun(value, short[key]) if isinstance(value, list) and key in short else value
+            for key, value in long.items()
+        }
+    return long
+
+
+def texts_in(value: Any) -> str:
+    """All texts of a JSON value, joined in their order; the types of parts are none."""
+    if isinstance(value, dict):
+        value = [item for key, item in value.items() if key != "type"]
+    if isinstance(value, list):
+        return "".join(map(texts_in, value))
+    return value if isinstance(value, str) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,15 @@ CLASSES = {
     402: "APIStatusError",
     403: "PermissionDeniedError",
     404: "NotFoundError",
+    408: "APIStatusError",
     409: "ConflictError",
+    413: "APIStatusError",
     422: "UnprocessableEntityError",
     429: "RateLimitError",
     500: "InternalServerError",
     503: "InternalServerError",
+    504: "InternalServerError",
+    529: "InternalServerError",
 }
 #: What servers and the proxies before them send instead of an error object.
 ODD_BODIES: tuple[Any, ...] = ("", "no", "<html>no</html>", None, [], {}, {"error": None}, {"error": "no"}, ["no"])
@@ -40,7 +45,7 @@ _numbers = itertools.count(1)
 class FailureChecks(Base):
     """A failure is the openai package's exception, and says what the vendor said."""
 
-    @over("failed")
+    @over("wrong")
     def test_error(self, tape: Tape) -> None:
         """The vendor's failure has OpenAI's class, and its text, type, param and code."""
         outcome, _ = replay(self.make(), tape)
@@ -85,14 +90,14 @@ class FailureChecks(Base):
             named = {*done.get("dropped", ()), *done.get("adapted", ())}
             holds(param in named, f"{what}: nothing says that {param} was dropped or adapted, only {done}")
             holds(policy == "adapt" or "adapted" not in done, f"{what}: it was adapted: {done}")
-            texts = [text for text in warned if str(param) in text]
+            texts = [text for text in warned if re.search(rf"(?<!\w){re.escape(str(param))}(?!\w)", text)]
             count = 0 if policy == "ignore" else 1
             holds(len(texts) == count, f"{what}: {len(texts)} warnings tell of {param}, not {count}: {warned}")
 
     def _asked(self, tape: Tape, policy: Any) -> tuple[Outcome, list[Json], list[str]]:
         """Encode under a policy: the failure, what would be sent with what was done, and the warnings."""
         provider = self.make(name=f"{self.provider.name}-{next(_numbers)}")
-        call = self.call(provider, tape.data["request"], on_unsupported=policy)
+        call = self.call(provider, tape.data["request"], **tape.place, on_unsupported=policy)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", DragomanWarning)
             try:

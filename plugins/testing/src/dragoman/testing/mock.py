@@ -182,7 +182,7 @@ class _Mock(Provider):
     base_url = "http://dragoman-mock.invalid/v1"
 
     def __init__(self, mock: DragomanMock, name: str, model: str) -> None:
-        super().__init__(name=name, api_key="")
+        super().__init__(name=name, api_key="", sender="sdk")
         self._mock = mock
         self._model = model
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from dragoman.core import Reply
-from dragoman.testing.tapes import CALL_ID, CREATED, body_of, content_type_of, events_of
+from dragoman.core import Ledger, Provider, Reply, stand_in
+from dragoman.testing.tapes import CALL_ID, CHAT, CREATED, MODELS, body_of, content_type_of, events_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dragoman.core import Call, Json, Provider, Sender, Wire
+    from dragoman.core import Call, Json, Sender, Wire
     from dragoman.testing.tapes import Tape
 
 
@@ -51,10 +52,12 @@ class Replay:
         self.framing = framing
         self.size = size
         self.wires: list[Wire] = []
+        #: What was done about parameters that the vendor does not have.
+        self.ledger = Ledger()
 
     def send(self, call: Call, wire: Wire) -> Reply:
         """Keep the wire, and answer."""
-        del call
+        self.ledger = call.ledger
         self.wires.append(wire)
         tape = self.tape
         headers = {"content-type": content_type_of(tape, self.framing), **(tape.data.get("headers") or {})}
@@ -85,9 +88,42 @@ def settle(provider: Provider, sender: Sender | None = None) -> Provider:
 
 
 def arguments_of(provider: Provider, tape: Tape, **more: Any) -> Json:
-    """Arguments for `client.chat.completions.create`."""
+    """Arguments for `client.chat.completions.create`, or the body of another endpoint's request."""
     request = json.loads(json.dumps(tape.data["request"]))
     return {**request, "model": f"{provider.name}/{request.get('model', '')}", **more}
+
+
+class Elsewhere(Provider):
+    """Whoever else is installed has nothing to say about a tape."""
+
+    endpoints: ClassVar = frozenset()
+
+
+@contextmanager
+def alone(provider: Provider, tape: Tape) -> Iterator[None]:
+    """Ask nobody else: a client's list of models is that of all providers."""
+    if tape.endpoint != MODELS:
+        yield
+        return
+    with stand_in(lambda name, _: provider if name == provider.name else Elsewhere(name=name)):
+        yield
+
+
+def ask(client: Any, provider: Provider, tape: Tape, **more: Any) -> Any:
+    """Make the tape's call: its answer or, of an asynchronous client, what gives it."""
+    if tape.endpoint == CHAT:
+        return client.chat.completions.create(**arguments_of(provider, tape, **more))
+    path = "/" + tape.endpoint
+    if tape.method == "GET":
+        return client.get(path, cast_to=object, options=more)
+    return client.post(path, cast_to=object, body=arguments_of(provider, tape), options=more)
+
+
+def plain(answer: Any) -> Json:
+    """An answer as JSON; nobody else's failures."""
+    found: Json = answer if isinstance(answer, dict) else answer.to_dict()
+    found.pop("errors", None)
+    return found
 
 
 def options_of(provider: Provider, tape: Tape, max_retries: int) -> Json:
@@ -103,13 +139,13 @@ def play(provider: Provider, tape: Tape, *, max_retries: int = 0, **more: Any) -
     from dragoman.core import Client
 
     outcome = Outcome()
-    with Client(**options_of(provider, tape, max_retries)) as client:
+    with alone(provider, tape), Client(**options_of(provider, tape, max_retries)) as client:
         try:
-            found: Any = client.chat.completions.create(**arguments_of(provider, tape, **more))
+            found = ask(client, provider, tape, **more)
             if tape.data["request"].get("stream"):
                 outcome.chunks.extend(chunk.to_dict() for chunk in found)
             else:
-                outcome.response = found.to_dict()
+                outcome.response = plain(found)
         except Exception as exception:  # noqa: BLE001 (the caller compares it with the tape's)
             outcome.exception = exception
     return outcome
@@ -124,16 +160,17 @@ def play_async(provider: Provider, tape: Tape, *, max_retries: int = 0, **more: 
     async def run() -> None:
         async with AsyncClient(**options_of(provider, tape, max_retries)) as client:
             try:
-                found: Any = await client.chat.completions.create(**arguments_of(provider, tape, **more))
+                found = await ask(client, provider, tape, **more)
                 if tape.data["request"].get("stream"):
                     async for chunk in found:
                         outcome.chunks.append(chunk.to_dict())
                 else:
-                    outcome.response = found.to_dict()
+                    outcome.response = plain(found)
             except Exception as exception:  # noqa: BLE001 (as above)
                 outcome.exception = exception
 
-    asyncio.run(run())
+    with alone(provider, tape):
+        asyncio.run(run())
     return outcome
 
 

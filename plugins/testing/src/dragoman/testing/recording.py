@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dragoman.testing.playing import arguments_of, options_of
+from dragoman.testing.playing import alone, ask, options_of
 from dragoman.testing.tapes import Tape
 
 if TYPE_CHECKING:
@@ -84,9 +84,10 @@ def _ask(provider: Provider, tape: Tape) -> tuple[Json | None, Exception | None]
 
     failure = None
     with tempfile.TemporaryDirectory() as place:
-        with Client(**options_of(provider, tape, _RETRIES), record=Recorder(place)) as client:
+        options = options_of(provider, tape, _RETRIES)
+        with alone(provider, tape), Client(**options, record=Recorder(place)) as client:
             try:
-                found: Any = client.chat.completions.create(**arguments_of(provider, tape))
+                found = ask(client, provider, tape)
                 if tape.data["request"].get("stream"):
                     for _ in found:
                         pass

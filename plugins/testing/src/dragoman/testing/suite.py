@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dragoman.testing.capabilities import CapabilityChecks
 from dragoman.testing.failures import FailureChecks
 from dragoman.testing.histories import HistoryChecks
 from dragoman.testing.network import NetworkChecks
@@ -13,7 +14,7 @@ from dragoman.testing.translation import TranslationChecks
 
 # What is adapted or left out at a tape's wish is said once per process, and is no fault of the provider.
 @pytest.mark.filterwarnings("ignore::dragoman.core.DragomanWarning")
-class ProviderSuite(TranslationChecks, StreamChecks, FailureChecks, HistoryChecks, NetworkChecks):
+class ProviderSuite(TranslationChecks, StreamChecks, FailureChecks, HistoryChecks, NetworkChecks, CapabilityChecks):
     """Proves a provider from its tapes: subclass it in a test file, and name the provider's class.
 
     The tapes are the JSON files of the folder `tapes` beside the test file: see `dragoman.testing.tapes.Tape`.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 #: The keys of a tape, in the order in which they are written.
 KEYS = (
     "about",
+    "endpoint",
     "on_unsupported",
     "request",
     "vendor_request",
@@ -40,6 +41,9 @@ REQUIRED = {
 #: The id and the time (Unix seconds) of every call of a tape, for vendors that send neither.
 CALL_ID = "chatcmpl-tape"
 CREATED = 1_700_000_000
+#: Endpoints, as paths below OpenAI's `/v1`.
+CHAT = "chat/completions"
+MODELS = "models"
 _FAILURE = 400
 _STREAM = "_stream"
 
@@ -55,7 +59,7 @@ class Tape:
     Of the vendor's side there is `vendor_response` (JSON, or a text that is sent as it is), or `vendor_events`:
     objects are events' data, `["name", {…}]` gives the event's name too, texts are sent as they are. Without
     either, nothing is sent: the request is refused. A failure is `{"error": {"class": …, "message": …}}` in
-    `response`, with the name of the `openai` exception.
+    `response`, with the name of the `openai` exception. `endpoint` is that of chats unless it says something else.
     """
 
     path: Path
@@ -65,6 +69,21 @@ class Tape:
     def name(self) -> str:
         """The file's name, without its ending."""
         return self.path.stem
+
+    @property
+    def endpoint(self) -> str:
+        """The path below OpenAI's `/v1` that is asked."""
+        return str(self.data.get("endpoint") or CHAT)
+
+    @property
+    def method(self) -> str:
+        """GET for lists of models, POST for all else."""
+        return "GET" if self.endpoint == MODELS else "POST"
+
+    @property
+    def place(self) -> Json:
+        """Endpoint and method, as arguments of a `Call`."""
+        return {"endpoint": self.endpoint, "method": self.method}
 
     @property
     def status(self) -> int:
@@ -91,13 +110,22 @@ class Tape:
     @property
     def kinds(self) -> set[str]:
         """For which checks the tape is good."""
+        chat = self.endpoint == CHAT
+        # An endpoint that the provider does not have is refused before its translators see it.
+        kinds = {"any", "encoded"} if chat or self.sent else {"any"}
         if not self.sent:
             unsupported = (self.error or {}).get("class") == "UnsupportedParameter"
-            return {"any", "refused", "unsupported"} if unsupported else {"any", "refused"}
+            return {*kinds, "refused", "unsupported"} if unsupported else {*kinds, "refused"}
+        kinds.add("sent")
         if self.status >= _FAILURE:
-            return {"any", "sent", "failed"}
-        kinds = {"any", "sent", "events"} if self.streams else {"any", "sent"}
+            return {*kinds, "failed", "wrong"} if chat else kinds
+        if self.streams:
+            kinds.add("events")
         if self.error is not None:
+            # A failure that comes with status 200.
+            return kinds if self.streams else {*kinds, "wrong"}
+        kinds |= {"decoded"} if self.streams else {"decoded", "whole"}
+        if not chat:
             return kinds
         kinds |= {"twin"} if self.name.endswith(_STREAM) else set()
         return {*kinds, "spoken", "streamed" if self.streams else "answered"}

@@ -13,7 +13,7 @@ from dragoman.testing.base import KEY, Base, over
 from dragoman.testing.comparing import holds, same
 from dragoman.testing.playing import replay, side_of
 from dragoman.testing.purity import watch
-from dragoman.testing.tapes import REQUIRED
+from dragoman.testing.tapes import CHAT, MODELS, REQUIRED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,21 +45,28 @@ class TranslationChecks(Base):
     def test_refusal(self, tape: Tape) -> None:
         """What the vendor cannot do is refused before anything is sent."""
         outcome, wires = replay(self.make(), tape)
-        same(f"{tape.name}: `response`", outcome.answer, tape.data["response"])
         holds(not wires, f"{tape.name}: a request was sent, and should have been refused")
+        same(f"{tape.name}: `response`", outcome.answer, tape.data["response"])
 
-    @over("answered")
+    @over("whole")
     def test_answer(self, tape: Tape) -> None:
         """The vendor's answer is told in OpenAI's words."""
         outcome, _ = replay(self.make(), tape)
         same(f"{tape.name}: `response`", outcome.answer, tape.data["response"])
 
-    @over("answered")
+    @over("whole")
     def test_answer_is_valid(self, tape: Tape) -> None:
-        """An answer is a `ChatCompletion`, by the openai package's own types, and says why it ended."""
+        """An answer is what the openai package's own types say (a `ChatCompletion`), and says why it ended."""
+        from openai.types import CreateEmbeddingResponse, Model
         from openai.types.chat import ChatCompletion
 
         outcome, _ = replay(self.make(), tape)
+        if tape.endpoint != CHAT:
+            if tape.endpoint == "embeddings":
+                valid(tape.name, CreateEmbeddingResponse, outcome.answer)
+            for model in (outcome.answer or {})["data"] if tape.endpoint == MODELS else ():
+                valid(tape.name, Model, model)
+            return
         valid(tape.name, ChatCompletion, outcome.answer)
         choices = (outcome.response or {}).get("choices")
         holds(choices, f"{tape.name}: there is no choice")
@@ -68,7 +75,7 @@ class TranslationChecks(Base):
             said = choice["finish_reason"]
             holds(not calls or said != "stop", f"{tape.name}: there are tool calls, and finish_reason is {said!r}")
 
-    @over("any")
+    @over("encoded")
     def test_encoding_is_pure(self, tape: Tape) -> None:
         """`encode` is a function of the request: it changes nothing, and looks at no clock, die or network."""
         provider = self.make()
@@ -76,7 +83,7 @@ class TranslationChecks(Base):
         policy = "ignore" if "refused" in tape.kinds else tape.data.get("on_unsupported", "raise")
 
         def encode() -> Any:
-            call = self.call(provider, request, on_unsupported=policy)
+            call = self.call(provider, request, **tape.place, on_unsupported=policy)
             before = copy.deepcopy(call.request)
             try:
                 wire = provider.encode(call)
@@ -88,18 +95,21 @@ class TranslationChecks(Base):
 
         pure(f"{tape.name}: `encode`", encode)
 
-    @over("spoken")
+    @over("decoded")
     def test_decoding_is_pure(self, tape: Tape) -> None:
         """`decode` and the stream's decoder are functions of what the vendor sent."""
         provider = self.make()
         pure(f"{tape.name}: decoding", lambda: self._decoded(provider, tape))
 
     def _decoded(self, provider: Provider, tape: Tape) -> Any:
-        call = self.call(provider, tape.data["request"], on_unsupported="ignore")
+        call = self.call(provider, tape.data["request"], **tape.place, on_unsupported="ignore")
         if not tape.streams:
-            body = copy.deepcopy(tape.data["vendor_response"])
+            sent = tape.data["vendor_response"]
+            # A bare list of models is given to `decode` as an object.
+            sent = {"data": sent} if isinstance(sent, list) else sent
+            body = copy.deepcopy(sent)
             found = copy.deepcopy(provider.decode(call, body))
-            same(f"{tape.name}: `decode` changed the vendor's answer", body, tape.data["vendor_response"])
+            same(f"{tape.name}: `decode` changed the vendor's answer", body, sent)
             return found
         decoder = provider.decode_stream(call)
         if decoder is None:

@@ -8,8 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
@@ -24,13 +26,18 @@ class Scripted:
     """An answer, and what comes after its `body`.
 
     `end`: the answer is whole. `cut`: the connection breaks. `hold`: nothing more, until the client hangs up.
-    `silence`: not even the head.
+    `silence`: not even the head. `gone`: not even the head, and the connection breaks.
     """
 
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    then: Literal["end", "cut", "hold", "silence"] = "end"
+    then: Literal["end", "cut", "hold", "silence", "gone"] = "end"
+
+    @classmethod
+    def json(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Self:
+        """Answer with JSON."""
+        return cls(json.dumps(value).encode(), status, {"content-type": "application/json", **(headers or {})})
 
 
 @dataclass(slots=True)
@@ -47,6 +54,11 @@ class Seen:
         """The body."""
         found: Json = json.loads(self.content)
         return found
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The headers by their names in lower case."""
+        return {name.lower(): value for name, value in self.headers}
 
 
 class FakeVendor:
@@ -93,9 +105,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         vendor = self.server.vendor
         content = self.rfile.read(int(self.headers.get("content-length") or 0))
-        vendor.seen.append(Seen(self.command, self.path, list(self.headers.items()), content))
+        # A proxy is told the whole address.
+        path = urlsplit(self.path)._replace(scheme="", netloc="").geturl()
+        vendor.seen.append(Seen(self.command, path, list(self.headers.items()), content))
         answer = vendor.next_answer()
-        if answer.then != "silence":
+        if answer.then not in {"silence", "gone"}:
             self._answer(answer)
         if answer.then in {"hold", "silence"}:
             self._wait(vendor)

@@ -95,6 +95,10 @@ class Together(CompatibleProvider):
         client, keyless = self._make(together, together.AsyncTogether)
         return AsyncTogetherSender(client, keyless=keyless)
 
+    def headers(self, key: str) -> dict[str, str]:
+        """The key is a bearer token."""
+        return super().headers(key)
+
     def _make(self, sdk: Any, client_class: Any) -> tuple[Any, bool]:
         """Return a client of the SDK, and whether it has to do without a key of its own."""
         options = {**self.sdk_options, "base_url": self.base_url}

@@ -1,0 +1,309 @@
+"""Keep-alive connections to one server, on the standard library's `http.client`; for any number of threads.
+
+Failures are raised as the exceptions that httpx has for them, so that all senders fail alike.
+"""
+
+from __future__ import annotations
+
+import http.client
+import select
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+from dragoman.core.errors import httpx
+from dragoman.core.inflating import Inflater
+from dragoman.core.outgoing import (
+    CONNECTIONS,
+    GRACE,
+    IDLE_CONNECTIONS,
+    IDLE_SECONDS,
+    MOST,
+    MOST_OF_A_FAILURE,
+    Outgoing,
+    too_long,
+)
+from dragoman.core.stdlibhttp import Connection, PlainConnection, Response, SecureConnection, read_failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dragoman.core.proxies import Proxy
+
+_PIECE = 65536
+_GOOD = range(200, 300)
+#: How it shows that the server had closed a kept connection before the request came.
+_CLOSED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+_BROKEN = (OSError, http.client.HTTPException)
+
+
+class Connections:
+    """Opens requests to the server at `origin`, through a proxy where one is given."""
+
+    def __init__(self, origin: str, proxy: Proxy | None) -> None:
+        parts = urlsplit(origin)
+        self._secure = parts.scheme == "https"
+        self._place = (parts.hostname or "", parts.port or (443 if self._secure else 80))
+        self._proxy = proxy
+        self._context: Any = None
+        self._idle: list[tuple[float, Connection]] = []
+        self._answers: set[Answer] = set()
+        self._slots = threading.BoundedSemaphore(CONNECTIONS)
+        self._lock = threading.Lock()
+        self._open = True
+
+    def open(self, sent: Outgoing) -> Answer:
+        """Send a request and read the head of its answer. Raises the HTTP library's `TransportError`."""
+        if not self._slots.acquire(timeout=sent.timeout.pool):
+            message = f"{CONNECTIONS} connections are in use"
+            raise httpx.PoolTimeout(message)
+        connection = None
+        try:
+            while True:
+                connection = self._kept()
+                reused = connection is not None
+                connection = connection or self._connected(sent)
+                try:
+                    return self._ask(connection, sent)
+                except httpx.TransportError as exception:
+                    connection.close()
+                    # Nothing came on a connection that had waited: the server has closed it meanwhile.
+                    if not (reused and isinstance(exception.__cause__, _CLOSED)):
+                        raise
+        except BaseException:
+            if connection is not None:
+                connection.close()
+            self._slots.release()
+            raise
+
+    def close(self) -> None:
+        """Close all connections; a reader in another thread gets an exception."""
+        with self._lock:
+            self._open = False
+            idle, self._idle = self._idle, []
+            answers = list(self._answers)
+        for _, connection in idle:
+            connection.close()
+        for answer in answers:
+            answer.interrupt()
+
+    def give_back(self, answer: Answer, connection: Connection | None) -> None:
+        """Take the connection of an answer that is over, if it is good for another."""
+        with self._lock:
+            self._answers.discard(answer)
+            if connection is not None and self._open and len(self._idle) < IDLE_CONNECTIONS:
+                self._idle.append((time.monotonic() + IDLE_SECONDS, connection))
+                connection = None
+        if connection is not None:
+            connection.close()
+        self._slots.release()
+
+    def _kept(self) -> Connection | None:
+        """Return a connection that waits for use, the last used first."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                until, connection = self._idle.pop()
+            if time.monotonic() < until and not _readable(connection.sock):
+                return connection
+            connection.close()
+
+    def _connected(self, sent: Outgoing) -> Connection:
+        host, port = (self._proxy.host, self._proxy.port) if self._proxy is not None else self._place
+        connection: Connection
+        if self._secure:
+            self._context = self._context or httpx.create_ssl_context()
+            connection = SecureConnection(host, port, timeout=sent.timeout.connect, context=self._context)
+            if self._proxy is not None:
+                connection.set_tunnel(*self._place, headers=dict(self._proxy.headers))
+        else:
+            connection = PlainConnection(host, port, timeout=sent.timeout.connect)
+        try:
+            connection.connect()
+        except TimeoutError as cause:
+            message = f"no connection to {host}:{port} within {sent.timeout.connect} s"
+            raise httpx.ConnectTimeout(message) from cause
+        except (OSError, UnicodeError, http.client.HTTPException) as cause:
+            connection.close()
+            refused = str(cause).startswith("Tunnel connection failed")
+            raise (httpx.ProxyError if refused else httpx.ConnectError)(str(cause)) from cause
+        return connection
+
+    def _ask(self, connection: Connection, sent: Outgoing) -> Answer:
+        sock: socket.socket = connection.sock
+        target, headers = sent.target, sent.headers
+        if self._proxy is not None and not self._secure:
+            target, headers = sent.url, {**headers, **self._proxy.headers}
+        broken = None
+        _limit(sock, sent.timeout.write)
+        try:
+            connection.ask(sent.method, target, sent.content, headers)
+        except TimeoutError as cause:
+            message = f"the request was not taken within {sent.timeout.write} s"
+            raise httpx.WriteTimeout(message) from cause
+        except (BrokenPipeError, ConnectionResetError) as cause:
+            # The server may have answered before it closed: a refusal, say, of a long request.
+            broken = cause
+        except OSError as cause:
+            raise httpx.WriteError(str(cause)) from cause
+        except http.client.HTTPException as cause:
+            raise httpx.LocalProtocolError(str(cause)) from cause
+        _limit(sock, sent.timeout.read)
+        try:
+            response = cast("Response", connection.getresponse())
+        except TimeoutError as cause:
+            message = f"no answer within {sent.timeout.read} s"
+            raise httpx.ReadTimeout(message) from cause
+        except (OSError, http.client.HTTPException) as cause:
+            raise read_failure(cause) from (broken or cause)
+        answer = Answer(self, connection, sock, response, sent)
+        with self._lock:
+            self._answers.add(answer)
+        return answer
+
+
+class Answer:
+    """An answer whose body is still to be read. `headers` have their names in lower case."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        connection: Connection,
+        sock: socket.socket,
+        response: Response,
+        sent: Outgoing,
+    ) -> None:
+        self.status = response.status
+        self.headers = response.heads
+        self._connections = connections
+        self._connection = connection
+        self._socket = sock
+        self._response = response
+        self._sent = sent
+        self._lock = threading.Lock()
+        #: Whether a thread waits for the next bytes, whether the body was read to its end, and whether all is over.
+        self._reading = self._whole = self._over = False
+
+    def read(self) -> bytes:
+        """Read the body to its end, or as much of a failure's as is of use."""
+        good = self.status in _GOOD
+        most = MOST if good else MOST_OF_A_FAILURE
+        length = self._response.length
+        if length is not None and length <= _PIECE and not self.headers.get("content-encoding"):
+            return self._read_short()
+        found = bytearray()
+        try:
+            for piece in self.pieces():
+                found += piece
+                if len(found) > most:
+                    if good:
+                        raise too_long(self._sent)
+                    break
+        finally:
+            self.close()
+        return bytes(found[:most])
+
+    def _read_short(self) -> bytes:
+        """Read a body whose length is known, and small."""
+        try:
+            found = self._response.read()
+            self._whole = True
+        except _BROKEN as cause:
+            raise self._failed(cause) from cause
+        finally:
+            self.close()
+        return found
+
+    def pieces(self) -> Iterator[bytes]:
+        """Give the body as it comes. Raises the HTTP library's `TransportError` or `DecodingError`."""
+        encoding = self.headers.get("content-encoding", "identity").strip().lower()
+        inflater = Inflater(encoding) if encoding not in {"", "identity"} else None
+        try:
+            while piece := self._receive():
+                if inflater is None:
+                    yield piece
+                else:
+                    yield from inflater.feed(piece)
+            if inflater is not None:
+                inflater.finish()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection back if the body was read to its end, and close it if not; from any thread."""
+        with self._lock:
+            if self._over:
+                return
+            if self._reading:
+                # The reading thread comes back with an exception, and closes.
+                self._shut()
+                return
+            self._over = True
+        kept = not self._response.will_close and (self._whole or self._ends_now())
+        with suppress(*_BROKEN):
+            self._response.close()
+        if not kept:
+            self._connection.close()
+        self._connections.give_back(self, self._connection if kept else None)
+
+    def interrupt(self) -> None:
+        """Break off, whoever is reading."""
+        self._shut()
+
+    def _shut(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _receive(self) -> bytes:
+        """Read the next bytes of the body; none at its end."""
+        with self._lock:
+            if self._over:
+                message = "the answer was closed"
+                raise httpx.ReadError(message)
+            self._reading = True
+        try:
+            piece = self._response.read1(_PIECE)
+            if not piece and self._response.length:
+                raise http.client.IncompleteRead(piece, self._response.length)
+        except _BROKEN as cause:
+            raise self._failed(cause) from cause
+        finally:
+            self._reading = False
+        self._whole = not piece
+        return piece
+
+    def _failed(self, cause: Exception) -> Exception:
+        if isinstance(cause, TimeoutError):
+            message = f"no more of the answer within {self._sent.timeout.read} s"
+            failure: Exception = httpx.ReadTimeout(message)
+            return failure
+        return read_failure(cause)
+
+    def _ends_now(self) -> bool:
+        """Whether nothing follows but the end of the body."""
+        try:
+            self._socket.settimeout(GRACE)
+            return not self._response.read1(_PIECE) and not self._response.length
+        except _BROKEN:
+            return False
+
+
+def _limit(sock: socket.socket, seconds: float | None) -> None:
+    """Set a time limit; each setting costs a call of the system."""
+    if sock.gettimeout() != seconds:
+        sock.settimeout(seconds)
+
+
+def _readable(sock: Any) -> bool:
+    """Whether an idle connection has something to say: that it was closed, mostly."""
+    if sock is None:
+        return True
+    if not hasattr(select, "poll"):
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,0 +1,271 @@
+"""Keep-alive connections to one server for asyncio, on aiohttp: one pool for each event loop.
+
+Failures are raised as the exceptions that httpx has for them, so that all senders fail alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import yarl
+
+from dragoman.core.errors import httpx
+from dragoman.core.outgoing import (
+    CONNECTIONS,
+    GRACE,
+    IDLE_SECONDS,
+    MOST,
+    MOST_OF_A_FAILURE,
+    Outgoing,
+    Phases,
+    too_long,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from dragoman.core.proxies import Proxy
+
+_GOOD = range(200, 300)
+#: Bytes that a connection holds before it stops reading, and of a request that is written at once.
+_BUFFER, _AT_ONCE = 65536, 65536
+_LONGEST_HEADER = 65536
+#: `aiohttp` says of a time-out only in which of these it happened.
+_TIME_OUTS: tuple[tuple[type[Exception], Any], ...] = (
+    (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
+    (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
+    # The one of `_Body`.
+    (TimeoutError, httpx.WriteTimeout),
+)
+#: In this order: some are subclasses of others.
+_FAILURES: tuple[tuple[type[Exception], Any], ...] = (
+    (aiohttp.ClientHttpProxyError, httpx.ProxyError),
+    (aiohttp.ClientConnectorError, httpx.ConnectError),
+    (aiohttp.InvalidURL, httpx.UnsupportedProtocol),
+    (aiohttp.ServerDisconnectedError, httpx.RemoteProtocolError),
+    (aiohttp.ClientResponseError, httpx.RemoteProtocolError),
+    (aiohttp.ClientPayloadError, httpx.RemoteProtocolError),
+)
+
+
+class Sessions:
+    """Opens requests, through a proxy where one is given."""
+
+    def __init__(self, origin: str, proxy: Proxy | None) -> None:
+        self._secure = origin.startswith("https:")
+        self._proxy: dict[str, Any] = {}
+        self._proxy_headers: dict[str, str] = {}
+        if proxy is not None:
+            host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
+            self._proxy = {"proxy": f"http://{host}:{proxy.port}", "proxy_headers": dict(proxy.headers)}
+            # aiohttp gives these to tunnels only.
+            self._proxy_headers = {} if self._secure else dict(proxy.headers)
+        self._context: Any = None
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._lock = threading.Lock()
+
+    async def open(self, sent: Outgoing) -> AsyncAnswer:
+        """Send a request and read the head of its answer. Raises the HTTP library's `TransportError`."""
+        session = self._session()
+        while True:
+            trace: dict[str, bool] = {}
+            try:
+                response = await session.request(
+                    sent.method,
+                    yarl.URL(sent.url, encoded=True),
+                    data=_body(sent),
+                    headers={**sent.headers, **self._proxy_headers} if self._proxy_headers else sent.headers,
+                    timeout=_time_out(sent.timeout),
+                    allow_redirects=False,
+                    trace_request_ctx=trace,
+                    **self._proxy,
+                )
+            except (aiohttp.ClientError, OSError) as exception:
+                if trace and _nothing_came(exception):
+                    continue
+                raise _failure(exception) from exception
+            return AsyncAnswer(response, sent)
+
+    async def close(self) -> None:
+        """Close all connections, those of other loops too."""
+        with self._lock:
+            sessions = [*self._sessions.items()]
+            self._sessions.clear()
+        for loop, session in sessions:
+            if loop is asyncio.get_running_loop():
+                await session.close()
+            else:
+                _leave(loop, session)
+
+    def _session(self) -> aiohttp.ClientSession:
+        """Return the running loop's session, made when first asked for."""
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None:
+            with self._lock:
+                for other in [*self._sessions]:
+                    if other.is_closed():
+                        _leave(other, self._sessions.pop(other))
+                session = self._sessions[loop] = self._made()
+        return session
+
+    def _made(self) -> aiohttp.ClientSession:
+        if self._secure:
+            self._context = self._context or httpx.create_ssl_context()
+        tracing = aiohttp.TraceConfig()
+        tracing.on_connection_reuseconn.append(_note_reuse)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=CONNECTIONS, keepalive_timeout=IDLE_SECONDS, ssl=self._context or True, use_dns_cache=False
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("Accept", "Content-Type", "User-Agent"),
+            read_bufsize=_BUFFER,
+            max_line_size=_LONGEST_HEADER,
+            max_field_size=_LONGEST_HEADER,
+            trace_configs=[tracing],
+        )
+
+
+class AsyncAnswer:
+    """An answer whose body is still to be read. `headers` have their names in lower case."""
+
+    def __init__(self, response: aiohttp.ClientResponse, sent: Outgoing) -> None:
+        self.status = response.status
+        self.headers: dict[str, str] = {}
+        for name, value in response.headers.items():
+            key = name.lower()
+            self.headers[key] = f"{self.headers[key]}, {value}" if key in self.headers else value
+        self._response = response
+        self._sent = sent
+        self._over = False
+
+    async def read(self) -> bytes:
+        """Read the body to its end, or as much of a failure's as is of use."""
+        good = self.status in _GOOD
+        most = MOST if good else MOST_OF_A_FAILURE
+        found = bytearray()
+        try:
+            while piece := await self._receive():
+                found += piece
+                if len(found) > most:
+                    self._response.close()
+                    if good:
+                        raise too_long(self._sent)
+                    break
+        finally:
+            await self.close()
+        return bytes(found[:most])
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Give the body as it comes; only as much is read as is asked for.
+
+        Raises the HTTP library's `TransportError` or `DecodingError`.
+        """
+        try:
+            while piece := await self._receive():
+                yield piece
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Give the connection back if the body was read to its end, and close it if not."""
+        if self._over:
+            return
+        self._over = True
+        content = self._response.content
+        try:
+            if not (self._response.closed or content.at_eof()):
+                async with asyncio.timeout(GRACE):
+                    if await content.readany():
+                        self._response.close()
+        except (aiohttp.ClientError, OSError, RuntimeError):
+            # A RuntimeError says that another task reads: it comes back with an exception.
+            self._response.close()
+        except BaseException:
+            self._response.close()
+            raise
+        self._response.release()
+
+    async def _receive(self) -> bytes:
+        try:
+            return await self._response.content.readany()
+        except (aiohttp.ClientError, OSError) as exception:
+            self._response.close()
+            raise _failure(exception) from exception
+        except BaseException:
+            self._response.close()
+            raise
+
+
+class _Body(aiohttp.Payload):
+    """A long request, written piece by piece, in so many seconds."""
+
+    def __init__(self, content: bytes, seconds: float | None) -> None:
+        super().__init__(content)
+        self._size = len(content)
+        self._content = content
+        self._seconds = seconds
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._content.decode(encoding, errors)
+
+    async def write(self, writer: Any) -> None:
+        for start in range(0, len(self._content), _AT_ONCE):
+            async with asyncio.timeout(self._seconds):
+                await writer.write(self._content[start : start + _AT_ONCE])
+
+
+def _body(sent: Outgoing) -> Any:
+    if sent.content is None or len(sent.content) <= _AT_ONCE:
+        return sent.content
+    return _Body(sent.content, sent.timeout.write)
+
+
+def _time_out(given: Phases) -> aiohttp.ClientTimeout:
+    waiting = None if given.pool is None or given.connect is None else given.pool + given.connect
+    return aiohttp.ClientTimeout(None, waiting, sock_read=given.read, sock_connect=given.connect)
+
+
+async def _note_reuse(session: object, context: Any, params: object) -> None:
+    del session, params
+    context.trace_request_ctx["reused"] = True
+
+
+def _nothing_came(exception: Exception) -> bool:
+    """Whether the connection was closed before the answer began; the parser's state is the message where it had."""
+    if isinstance(exception, aiohttp.ServerDisconnectedError):
+        return isinstance(exception.message, str)
+    return isinstance(exception, ConnectionResetError | BrokenPipeError | aiohttp.ClientOSError) and not isinstance(
+        exception, aiohttp.ClientConnectorError
+    )
+
+
+def _failure(exception: Exception) -> Exception:
+    """Name a failure as httpx does."""
+    kinds = _TIME_OUTS if isinstance(exception, TimeoutError) else _FAILURES
+    kind = next((kind for cls, kind in kinds if isinstance(exception, cls)), httpx.ReadError)
+    if isinstance(exception.__cause__, aiohttp.http_exceptions.ContentEncodingError):
+        kind = httpx.DecodingError
+    text = str(exception) or type(exception).__name__
+    if isinstance(exception, aiohttp.ClientHttpProxyError):
+        text = f"the proxy answered with HTTP {exception.status}"
+    elif isinstance(exception, aiohttp.ClientResponseError):
+        # aiohttp would quote what came, and name the address.
+        text = "the answer is not HTTP"
+    failure: Exception = kind(text)
+    return failure
+
+
+def _leave(loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession) -> None:
+    """Close what belongs to another loop, as far as it still runs."""
+    if loop.is_closed():
+        # Nothing can be awaited there; but what says that it is closed is not reported as forgotten.
+        with suppress(RuntimeError):
+            next(session.close().__await__(), None)
+    else:
+        asyncio.run_coroutine_threadsafe(session.close(), loop)
