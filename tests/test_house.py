@@ -69,7 +69,7 @@ LAYERS = (
         "tomllines",
         "usage",
     },
-    {"configlists", "jsonlines", "normalisation", "toolchoice", "values"},
+    {"choices", "configlists", "jsonlines", "normalisation", "toolchoice", "values"},
     {"compatible", "offers"},
     {"plugins"},
     {"hooks", "registration"},

@@ -10,15 +10,15 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
+from dragoman.core.choices import SENDERS
 from dragoman.core.configtables import ConfigDocument, ConfigTable, kind_of
 from dragoman.core.entries import known_keys, read_entries
 from dragoman.core.errors import ConfigError, DragomanError
 from dragoman.core.jsonlines import find_json_lines
 from dragoman.core.plugins import plugins
 from dragoman.core.policy import POLICIES
-from dragoman.core.provider import SenderKind
 from dragoman.core.routing import Router
 from dragoman.core.tomllines import find_lines
 
@@ -124,7 +124,7 @@ def read_config(document: ConfigDocument, others: Iterable[str] = ELSEWHERE) -> 
     client: Json = {
         "default_provider": root.text("default_provider") or "openai",
         "on_unsupported": root.choice("on_unsupported", POLICIES),
-        "sender": root.choice("sender", get_args(SenderKind)),
+        "sender": root.choice("sender", SENDERS),
         "timeout": root.number("timeout"),
         "max_retries": root.integer("max_retries"),
         "providers": _providers(root.table("providers")),
@@ -153,7 +153,7 @@ def _providers(table: ConfigTable) -> list[Provider]:
             continue
         kind = one.text("api_type") or name
         options: Json = {key: value for key in ("api_key", "base_url") if (value := one.text(key)) is not None}
-        if (sender := one.choice("sender", get_args(SenderKind))) is not None:
+        if (sender := one.choice("sender", SENDERS)) is not None:
             options["sender"] = sender
         sdk = one.table("options")
         options.update({key: sdk.text(key) if isinstance(value, str) else value for key, value in sdk.values.items()})

@@ -5,18 +5,18 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from dragoman.core.attempt import Attempt
 from dragoman.core.capabilities import capabilities_of, common
+from dragoman.core.choices import check_policy, check_sender
 from dragoman.core.errors import DragomanError, InvalidRequest, status_error
 from dragoman.core.exchange import CHAT, Exchange
 from dragoman.core.fallback import Attempts, ConfigList
 from dragoman.core.hooks import Hooks
 from dragoman.core.listing import join_lists, named_model, provider_model
 from dragoman.core.plugins import plugins
-from dragoman.core.policy import POLICIES
 from dragoman.core.provider import Call, Json, OnUnsupported, Provider, SenderKind, Timeout, first_env
 from dragoman.core.routing import Router
 from dragoman.core.secrecy import SHORTEST
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 #: Folders of tapes, for all clients of the process.
 _TAPES = ("DRAGOMAN_REPLAY", "DRAGOMAN_RECORD")
-_SENDERS = get_args(SenderKind)
 #: Listing asks many providers at once; one that hangs must not hold up the rest.
 _LISTING_TIMEOUT: Timeout = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": 5.0}
 #: What a client says to its default provider only, when it says so in all its requests.
@@ -284,24 +283,6 @@ def choose_tapes(replay: Any = None, record: Any = None) -> Recorder | Replayer 
     from dragoman.core.tapes import find_tapes
 
     return find_tapes(replay, record)
-
-
-def check_policy(policy: str) -> OnUnsupported:
-    """Return the policy; raises `DragomanError` for a word that is none."""
-    for known in POLICIES:
-        if policy == known:
-            return known
-    message = f"on_unsupported must be one of {', '.join(POLICIES)}, not {policy!r}"
-    raise DragomanError(message)
-
-
-def check_sender(kind: str) -> SenderKind:
-    """Return the kind of sender; raises `DragomanError` for a word that is none."""
-    for known in _SENDERS:
-        if kind == known:
-            return known  # type: ignore[no-any-return]  # as above
-    message = f"sender must be one of {', '.join(_SENDERS)}, not {kind!r}"
-    raise DragomanError(message)
 
 
 def _policy(control: Json) -> OnUnsupported | None:

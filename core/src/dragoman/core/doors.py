@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dragoman.core.dispatch import CallOptions, check_policy, choose_tapes, make_dispatcher
+from dragoman.core.choices import check_policy
+from dragoman.core.dispatch import CallOptions, choose_tapes, make_dispatcher
 from dragoman.core.errors import httpx
 from dragoman.core.transport import AsyncTransport, Transport
 
