@@ -88,13 +88,14 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_is_taken_over(file: Path) -> None:
     found, _ = read(file)
-    assert found.options == {"max_retries": 1, "timeout": 600.0}
     client = dict(found.client)
     (whole,) = client.pop("providers")
     assert (whole.name, whole.base_url, whole.api_key) == ("openai", "http://127.0.0.1:9/v1", f"{SECRET}-own")
     assert client == {
         "default_provider": "openai",
         "on_unsupported": "ignore",
+        "max_retries": 1,
+        "timeout": 600,
         "aliases": {"gpt-4": "smart"},
         "fallbacks": {"local": ("smart",)},
         "config_list": [
@@ -134,7 +135,7 @@ def test_what_is_taken_over(file: Path) -> None:
 
 def test_a_client_can_be_made_of_it(file: Path) -> None:
     found = load(file)
-    with Client(**{**found.client, **found.options}) as client:
+    with Client(**found.client) as client:
         assert client._dispatcher.router.aliases == {"gpt-4": "smart"}
         assert client._dispatcher.config is not None
         assert [entry.model for entry in client._dispatcher.config.named("local")][1:] == [

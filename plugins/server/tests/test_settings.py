@@ -71,7 +71,7 @@ key = "env:OWN"
         "utf-8",
     )
     found = load(file, {"port": 1, "workers": None})
-    assert found.options == {"timeout": 30.0, "max_retries": 1}
+    assert (found.client["timeout"], found.client["max_retries"]) == (30, 1)
     assert found.client["on_unsupported"] == "warn"
     server = found.server
     default = ServerSettings()

@@ -60,14 +60,10 @@ class ServerSettings:
 
 @dataclass(frozen=True)
 class Configuration:
-    """`client`: keyword arguments of core's `make_dispatcher`, and `on_unsupported`.
-
-    `options` are the other things that a client says about each of its calls: `timeout`, `max_retries`.
-    """
+    """`client`: keyword arguments of core's `make_dispatcher`, and `on_unsupported`, `timeout` and `max_retries`."""
 
     client: Mapping[str, Any] = field(default_factory=dict, repr=False)
     server: ServerSettings = field(default_factory=ServerSettings)
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load(path: str | os.PathLike[str] | None, flags: Mapping[str, Any] | None = None) -> Configuration:
@@ -95,12 +91,9 @@ def read(path: str | os.PathLike[str]) -> tuple[Configuration, list[str]]:
     else:
         document = open_config(path)
     config = read_config(document)
-    options: dict[str, Any] = {
-        name: config.client.pop(name) for name in ("timeout", "max_retries") if name in config.client
-    }
     server = _server(document.root.table("server"), config.client)
     document.check()
-    return Configuration(config.client, server, options), remarks
+    return Configuration(config.client, server), remarks
 
 
 def refuse_exposed(settings: ServerSettings) -> None:
