@@ -112,7 +112,8 @@ class KeyGate:
 
     async def begin(self, caller: Caller, model: str) -> Lease:
         """Begin a request for a model. Raises `Refusal`: 403 for the model, 429 for the limits of key and model."""
-        if not caller.allows(model):
+        # Who names no model asks for a list, which is cut to what is theirs, or was refused before.
+        if model and not caller.allows(model):
             message = f"The API key {caller.name!r} does not have access to model `{model}`."
             raise Refusal(403, message, code="model_not_found", param="model")
         subjects = [Subject(f"key {caller.name}", caller.limits)] if isinstance(caller, Key) and caller.limits else []
