@@ -41,6 +41,7 @@ OTHER_VARIABLES = {
 PARTS = {
     "Clients": ("client", "doors"),
     "Lists of models": ("configlists",),
+    "Configuration files": ("configfiles", "configtables"),
     "Capabilities": ("capabilities",),
     "Errors and warnings": ("errors",),
     "Hooks and prices": ("hookspecs", "registration", "pricing"),

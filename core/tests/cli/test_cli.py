@@ -34,6 +34,13 @@ def test_help_lists_the_commands(run: Run) -> None:
     assert run("-h").stdout == result.stdout
 
 
+def test_a_group_without_a_command_shows_its_help(run: Run) -> None:
+    result = run("config")
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[0] == "Usage: dragoman config [OPTIONS] COMMAND [ARGS]..."
+    assert "  check  " in result.stderr
+
+
 def test_help_imports_nothing_heavy() -> None:
     code = """
 import sys

@@ -96,7 +96,7 @@ def start(provider: Any, tmp_path: Path) -> Iterator[Callable[..., Program]]:
 
 
 def write(folder: Path, base_url: str, table: str = "", key: str = KEY) -> None:
-    text = f'[default_options]\nbase_url = "{base_url}"\napi_key = "{key}"\nmax_retries = 0\n[server]\n{table}\n'
+    text = f'max_retries = 0\n[providers.openai]\nbase_url = "{base_url}"\napi_key = "{key}"\n[server]\n{table}\n'
     (folder / "dragoman.toml").write_text(text, "utf-8")
 
 
@@ -227,8 +227,8 @@ def test_workers_count_together(start: Any) -> None:
     ("arguments", "table", "said"),
     [
         (["--host", "0.0.0.0"], "", "no keys are configured"),  # noqa: S104 (it is refused)
-        ([], "prot = 1", "no key 'prot'"),
-        ([], "port = ", "dragoman.toml cannot be read"),
+        ([], "prot = 1", "server.prot: is unknown"),
+        ([], "port = ", "is not TOML"),
     ],
 )
 def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path, arguments: list[str], table: str, said: str) -> None:

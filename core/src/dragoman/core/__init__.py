@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
     from dragoman.core.compatible import HOSTED_ONLY, CompatibleProvider
+    from dragoman.core.configfiles import ConfigFile, load_config, open_config, read_config
     from dragoman.core.configlists import (
         config_list_from_dotenv,
         config_list_from_json,
         config_list_from_models,
         filter_config,
     )
+    from dragoman.core.configtables import ConfigDocument, ConfigTable
     from dragoman.core.direct import async_http_sender, http_sender
     from dragoman.core.dispatch import AnswerWriter, Ask, CallOptions, Dispatcher, make_dispatcher
     from dragoman.core.doors import async_http_client, http_client
@@ -65,12 +67,14 @@ _HOME = {
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),
     "compatible": ("HOSTED_ONLY", "CompatibleProvider"),
+    "configfiles": ("ConfigFile", "load_config", "open_config", "read_config"),
     "configlists": (
         "config_list_from_dotenv",
         "config_list_from_json",
         "config_list_from_models",
         "filter_config",
     ),
+    "configtables": ("ConfigDocument", "ConfigTable"),
     "direct": ("async_http_sender", "http_sender"),
     "dispatch": ("AnswerWriter", "Ask", "CallOptions", "Dispatcher", "make_dispatcher"),
     "doors": ("async_http_client", "http_client"),
@@ -132,7 +136,10 @@ __all__ = [
     "Chunks",
     "Client",
     "CompatibleProvider",
+    "ConfigDocument",
     "ConfigError",
+    "ConfigFile",
+    "ConfigTable",
     "Dispatcher",
     "DragomanError",
     "DragomanWarning",
@@ -177,10 +184,13 @@ __all__ = [
     "http_sender",
     "is_default",
     "lay_out",
+    "load_config",
     "make_dispatcher",
+    "open_config",
     "pack",
     "price_of_usage",
     "read_ask",
+    "read_config",
     "refuse_offline",
     "register_hooks",
     "retry_pauses",

@@ -35,7 +35,8 @@ class Client(ClientMixin, openai.OpenAI):
 
     `config_list` holds entries as AutoGen's do. A request that names an entry's model, or the empty name `""`,
     which stands for all of them, is answered by the first entry that can; the next one is tried, with a warning,
-    after any failure of a provider or on the way to it, up to the first words of a stream.
+    after any failure of a provider or on the way to it, up to the first words of a stream. `fallbacks` maps a name
+    to those that answer where its own entries fail. All this may stand in a file: see `from_config`.
 
     `record` puts what goes over the wire into a folder, one tape for each exchange; `replay` answers from such a
     folder, without the network. A `Recorder` or `Replayer` says how.
@@ -56,6 +57,7 @@ class Client(ClientMixin, openai.OpenAI):
             providers: Iterable[Provider] = (),
             aliases: Mapping[str, str] | None = None,
             config_list: Sequence[Mapping[str, Any]] | None = None,
+            fallbacks: Mapping[str, Sequence[str]] | None = None,
             on_unsupported: OnUnsupported = "raise",
             replay: str | os.PathLike[str] | Replayer | None = None,
             record: str | os.PathLike[str] | Recorder | None = None,
@@ -105,6 +107,7 @@ class AsyncClient(ClientMixin, openai.AsyncOpenAI):
             providers: Iterable[Provider] = (),
             aliases: Mapping[str, str] | None = None,
             config_list: Sequence[Mapping[str, Any]] | None = None,
+            fallbacks: Mapping[str, Sequence[str]] | None = None,
             on_unsupported: OnUnsupported = "raise",
             replay: str | os.PathLike[str] | Replayer | None = None,
             record: str | os.PathLike[str] | Recorder | None = None,

@@ -5,22 +5,24 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, unquote
 
 from dragoman.core.attempt import Attempt
 from dragoman.core.capabilities import capabilities_of, common
+from dragoman.core.choices import check_policy, check_sender
 from dragoman.core.errors import DragomanError, InvalidRequest, status_error
 from dragoman.core.exchange import CHAT, Exchange
 from dragoman.core.fallback import Attempts, ConfigList
 from dragoman.core.hooks import Hooks
+from dragoman.core.listing import join_lists, named_model, provider_model
 from dragoman.core.plugins import plugins
 from dragoman.core.provider import Call, Json, OnUnsupported, Provider, SenderKind, Timeout, first_env
 from dragoman.core.routing import Router
 from dragoman.core.secrecy import SHORTEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from dragoman.core.capabilities import Capabilities
     from dragoman.core.driver import Step
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
 #: Folders of tapes, for all clients of the process.
 _TAPES = ("DRAGOMAN_REPLAY", "DRAGOMAN_RECORD")
-_POLICIES = get_args(OnUnsupported)
-_SENDERS = get_args(SenderKind)
 #: Listing asks many providers at once; one that hangs must not hold up the rest.
 _LISTING_TIMEOUT: Timeout = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": 5.0}
 #: What a client says to its default provider only, when it says so in all its requests.
@@ -111,14 +111,15 @@ class Dispatcher:
             **_object(request.pop("dragoman", None), "dragoman"),
             **_object(extra_body.pop("dragoman", None), "dragoman"),
         }
-        options = replace(options, on_unsupported=_policy(control, options.on_unsupported))
+        asked = _policy(control)
         model = request.get("model")
-        entries = self.config.named(model) if self.config is not None and chat else []
+        entries = self._entries(model, ask)
         if entries:
-            attempts = Attempts(entries, lambda entry: self._entry_attempt(entry, ask, options, extra_body))
+            attempts = Attempts(entries, lambda entry: self._entry_attempt(entry, ask, options, extra_body, asked))
             first = attempts.next(None)
             assert first is not None  # noqa: S101 (without an attempt it raises)
             return Exchange(first, self.hooks, following=attempts.next)
+        options = replace(options, on_unsupported=asked or options.on_unsupported)
         if isinstance(model, str) and model:
             provider, request["model"] = self.router.route(model)
         elif chat:
@@ -136,16 +137,26 @@ class Dispatcher:
 
     def capabilities(self, model: str) -> Capabilities:
         """Return what is known of the provider that a request with this model goes to; of a list, what all have."""
-        entries = self.config.named(model) if self.config is not None else []
+        entries = self._entries(model, Ask({}))
         if self.config is None or not entries:
             return capabilities_of(self.router.route(model)[0])
         return common(capabilities_of(self.config.provider(entry)[0]) for entry in entries)
 
-    def _entry_attempt(self, entry: Entry, ask: Ask, options: CallOptions, extra_body: Json) -> Attempt:
+    def _entries(self, model: Any, ask: Ask) -> list[Entry]:
+        """The entries that may answer. Only a chat may leave the choice to the whole list; forms hold their model."""
+        chat = ask.endpoint == CHAT
+        if self.config is None or ask.method != "POST" or ask.content is not None or not (model or chat):
+            return []
+        return self.config.named(self.router.aliases.get(model, model) if isinstance(model, str) else model)
+
+    def _entry_attempt(
+        self, entry: Entry, ask: Ask, options: CallOptions, extra_body: Json, asked: OnUnsupported | None
+    ) -> Attempt:
         """What the caller says comes before what the entry says, but for the provider and its key."""
         assert self.config is not None  # noqa: S101 (the entry is one of its)
         provider, model = self.config.provider(entry)
-        request = {**entry.params, **ask.request, "model": model}
+        chat = ask.endpoint == CHAT
+        request = {**(entry.params if chat else {}), **ask.request, "model": model}
         options = replace(
             options,
             api_key=None,
@@ -153,9 +164,10 @@ class Dispatcher:
             max_retries=options.max_retries if entry.max_retries is None else entry.max_retries,
             headers={**entry.headers, **options.headers},
             query={**entry.query, **options.query},
+            on_unsupported=asked or entry.on_unsupported or options.on_unsupported,
         )
         call = self._call(provider, replace(ask, request=request), options)
-        call.extra_body = {**entry.extra_body, **extra_body}
+        call.extra_body = {**(entry.extra_body if chat else {}), **extra_body}
         call.price = entry.price
         # What an entry says stands in the chat alone.
         native = None if entry.params or entry.extra_body else ask.native
@@ -192,32 +204,29 @@ class Dispatcher:
 
     def merge_models(self, answers: Mapping[str, Json | BaseException], problems: Mapping[str, str]) -> Json:
         """Join the providers' lists; what went wrong is reported beside them, as `errors`."""
-        data: list[Json] = []
-        errors = dict(problems)
-        for name, answer in answers.items():
-            if isinstance(answer, BaseException):
-                errors[name] = str(answer)
-            elif not isinstance(answer.get("data"), list):
-                errors[name] = f"{name} answered without a list of models; is the base URL right?"
-            else:
-                data += [self._as_model(model, name) for model in answer["data"] if isinstance(model, dict)]
-        return {"object": "list", "data": data, **({"errors": errors} if errors else {})}
+        return join_lists(self._own_names(), answers, problems, self.router.default_provider)
+
+    def own_model(self, ask: Ask) -> Json | None:
+        """Answer for a model that has its name from the configuration; None: somebody else's."""
+        head, _, rest = ask.endpoint.partition("/")
+        name = unquote(rest)
+        return named_model(name) if head == "models" and ask.method == "GET" and name in self._own_names() else None
+
+    def _own_names(self) -> list[str]:
+        return list(dict.fromkeys([*(self.config.names if self.config else []), *self.router.aliases]))
+
+    def resolve(self, model: str) -> tuple[Provider, str]:
+        """Return the provider that is asked first for a model, and what it calls the model."""
+        entries = self._entries(model, Ask({}))
+        if self.config is not None and entries:
+            return self.config.provider(entries[0])
+        return self.router.route(model)
 
     def as_listed(self, call: Call, body: Json) -> Json:
         """Name a single model as the list does; `body` itself where it is none."""
         if call.method == "GET" and call.endpoint.startswith("models/"):
-            return self._as_model(body, call.provider)
+            return provider_model(body, call.provider, self.router.default_provider)
         return body
-
-    def _as_model(self, model: Json, owner: str) -> Json:
-        """Fill in what OpenAI's model object must have; ids carry the provider's name, but the default one's."""
-        if owner == self.router.default_provider:
-            owner, prefix = str(model.get("owned_by") or owner), ""
-        else:
-            prefix = f"{owner}/"
-        given = {name: value for name, value in model.items() if value is not None}
-        filled = {"object": "model", "created": 0, "owned_by": owner, **given, "id": f"{prefix}{model.get('id', '')}"}
-        return model if filled == model else filled
 
     def _by_path(self, endpoint: str) -> tuple[Provider, str]:
         """Find the provider of a request without a model in its body: `models/<name>`, or the default one."""
@@ -270,6 +279,7 @@ def make_dispatcher(  # noqa: PLR0913 (as in Client)
     providers: Iterable[Provider] = (),
     aliases: Mapping[str, str] | None = None,
     config_list: Any = None,
+    fallbacks: Mapping[str, Sequence[str]] | None = None,
     tapes: Recorder | Replayer | None = None,
     sender: SenderKind = "sdk",
 ) -> Dispatcher:
@@ -288,7 +298,7 @@ def make_dispatcher(  # noqa: PLR0913 (as in Client)
             refuse_direct(provider)
     installed = plugins()
     router = Router(installed, default_provider, dict(default_options or {}), providers, dict(aliases or {}))
-    config = ConfigList(config_list, router) if config_list is not None else None
+    config = ConfigList(config_list, router, fallbacks) if config_list is not None or fallbacks else None
     return Dispatcher(router, Hooks(installed), config, tapes or choose_tapes(), sender)
 
 
@@ -301,30 +311,13 @@ def choose_tapes(replay: Any = None, record: Any = None) -> Recorder | Replayer 
     return find_tapes(replay, record)
 
 
-def check_policy(policy: str) -> OnUnsupported:
-    """Return the policy; raises `DragomanError` for a word that is none."""
-    for known in _POLICIES:
-        if policy == known:
-            return known  # type: ignore[no-any-return]  # typing.get_args loses the type
-    message = f"on_unsupported must be one of {', '.join(_POLICIES)}, not {policy!r}"
-    raise DragomanError(message)
-
-
-def check_sender(kind: str) -> SenderKind:
-    """Return the kind of sender; raises `DragomanError` for a word that is none."""
-    for known in _SENDERS:
-        if kind == known:
-            return known  # type: ignore[no-any-return]  # as above
-    message = f"sender must be one of {', '.join(_SENDERS)}, not {kind!r}"
-    raise DragomanError(message)
-
-
-def _policy(control: Json, usual: OnUnsupported) -> OnUnsupported:
+def _policy(control: Json) -> OnUnsupported | None:
+    """What a request asks for itself."""
     unknown = control.keys() - {"on_unsupported"}
     if unknown:
         message = f"extra_body['dragoman'] knows only 'on_unsupported', not {', '.join(sorted(map(str, unknown)))}"
         raise DragomanError(message)
-    return check_policy(control.get("on_unsupported", usual))
+    return check_policy(control["on_unsupported"]) if "on_unsupported" in control else None
 
 
 def _object(value: Any, name: str) -> Json:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dragoman.core.dispatch import CallOptions, check_policy, choose_tapes, make_dispatcher
+from dragoman.core.choices import check_policy
+from dragoman.core.dispatch import CallOptions, choose_tapes, make_dispatcher
 from dragoman.core.errors import httpx
 from dragoman.core.transport import AsyncTransport, Transport
 
@@ -41,6 +42,7 @@ def http_client(  # noqa: PLR0913 (each is one option, all are named)
     providers: Iterable[Provider] = (),
     aliases: Mapping[str, str] | None = None,
     config_list: Sequence[Mapping[str, Any]] | None = None,
+    fallbacks: Mapping[str, Sequence[str]] | None = None,
     on_unsupported: OnUnsupported = "raise",
     sender: SenderKind = "sdk",
     max_retries: int | None = None,
@@ -58,6 +60,7 @@ def http_client(  # noqa: PLR0913 (each is one option, all are named)
         providers=providers,
         aliases=aliases,
         config_list=config_list,
+        fallbacks=fallbacks,
         tapes=choose_tapes(replay, record),
         sender=sender,
     )
@@ -71,6 +74,7 @@ def async_http_client(  # noqa: PLR0913 (as above)
     providers: Iterable[Provider] = (),
     aliases: Mapping[str, str] | None = None,
     config_list: Sequence[Mapping[str, Any]] | None = None,
+    fallbacks: Mapping[str, Sequence[str]] | None = None,
     on_unsupported: OnUnsupported = "raise",
     sender: SenderKind = "sdk",
     max_retries: int | None = None,
@@ -83,6 +87,7 @@ def async_http_client(  # noqa: PLR0913 (as above)
         providers=providers,
         aliases=aliases,
         config_list=config_list,
+        fallbacks=fallbacks,
         tapes=choose_tapes(replay, record),
         sender=sender,
     )

@@ -1,7 +1,8 @@
 """The entries of a configuration list: one model each, with its provider, key, address and parameters.
 
 The keys are AutoGen's (https://microsoft.github.io/autogen/0.2/docs/topics/llm_configuration); a model may also be
-named `provider/model`, and a value of any key may say where a secret is: `env:NAME` or `file:PATH`.
+named `provider/model`, may have a `name` that requests call it by, and an `on_unsupported` of its own. A value of any
+key may say where a secret is: `env:NAME` or `file:PATH`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.core.arguments import parameters
 from dragoman.core.errors import ConfigError
+from dragoman.core.policy import POLICIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dragoman.core.provider import Json, Timeout
+    from dragoman.core.provider import Json, OnUnsupported, Timeout
 
 #: AutoGen's `api_type` -> the provider's name, where the two differ. AutoGen compares the beginning only.
 _API_TYPES = {"azure": "openai", "mistral": "mistralai"}
@@ -52,7 +54,19 @@ _VENDORS_OWN = frozenset(
     }
 )
 _OTHERS = frozenset(
-    {"api_rate_limit", "api_type", "extra_body", "max_retries", "model", "model_client_cls", "price", "tags", "timeout"}
+    {
+        "api_rate_limit",
+        "api_type",
+        "extra_body",
+        "max_retries",
+        "model",
+        "model_client_cls",
+        "name",
+        "on_unsupported",
+        "price",
+        "tags",
+        "timeout",
+    }
 )
 #: Request parameters that belong to the call and not to the model.
 _OF_THE_CALL = frozenset({"messages", "model"})
@@ -64,6 +78,8 @@ class Entry:
 
     number: int
     model: str
+    #: What requests call it; empty: the model's own name.
+    name: str = ""
     #: The provider's name; empty: the model's name says it.
     provider: str = ""
     options: Json = field(default_factory=dict, repr=False)
@@ -74,6 +90,7 @@ class Entry:
     query: Mapping[str, object] = field(default_factory=dict, repr=False)
     timeout: Timeout = None
     max_retries: int | None = None
+    on_unsupported: OnUnsupported | None = None
     tags: tuple[str, ...] = ()
     price: tuple[Decimal, Decimal] | None = None
     #: Requests per second.
@@ -85,6 +102,8 @@ class Entry:
     @property
     def place(self) -> str:
         """How messages name the entry; its key stays out."""
+        if self.name:
+            return f"{self.name} ({self.model})"
         return f"config_list[{self.number}] ({self.model})"
 
 
@@ -106,18 +125,18 @@ def _read(number: int, given: Any) -> Entry:
         raise ConfigError(message)
     model = given.get("model")
     if not isinstance(model, str) or not model:
-        message = f"{where} has no model; give it the name of one"
-        raise ConfigError(message)
+        raise _fault(where, "model", "has no model; give it the name of one")
     where = f"{where} ({model})"
-    known = _known()
+    known = known_keys()
     custom = given.get("model_client_cls")
     if custom is None and (unknown := sorted(map(str, given.keys() - known))):
-        raise ConfigError(_about_unknown(where, unknown, known))
-    entry = {key: _secret(where, key, value) for key, value in given.items() if value is not None}
+        raise _fault(where, unknown[0], _about_unknown(unknown, known))
+    entry = {key: _followed(where, key, value) for key, value in given.items() if value is not None}
     api_type = str(entry.get("api_type") or "").lower()
     return Entry(
         number=number,
         model=model,
+        name=_name(where, entry.get("name")),
         provider=next((name for head, name in _API_TYPES.items() if api_type.startswith(head)), api_type),
         options={name: entry[key] for key, name in _OPTIONS.items() if key in entry},
         azure={key: entry[key] for key in _AZURE & entry.keys()} if api_type.startswith("azure") else None,
@@ -127,6 +146,7 @@ def _read(number: int, given: Any) -> Entry:
         query=_joined(where, entry, _QUERY),
         timeout=entry.get("timeout"),
         max_retries=entry.get("max_retries"),
+        on_unsupported=_policy(where, entry.get("on_unsupported")),
         tags=_tags(where, entry.get("tags")),
         price=_price(where, entry.get("price")),
         rate=_rate(where, entry.get("api_rate_limit")),
@@ -135,36 +155,48 @@ def _read(number: int, given: Any) -> Entry:
     )
 
 
-def _known() -> frozenset[str]:
+def known_keys() -> frozenset[str]:
+    """What an entry may say."""
     of_requests = set(parameters()) - _OF_THE_CALL
     own = _OPTIONS.keys() | _AZURE | {*_HEADERS, *_QUERY} | _RENAMED.keys() | _VENDORS_OWN | _OTHERS
     return frozenset(of_requests | own)
 
 
-def _about_unknown(where: str, unknown: list[str], known: frozenset[str]) -> str:
+def _fault(where: str, key: str, said: str) -> ConfigError:
+    """What is wrong with a key of the entry: `said` begins with the key, or with "has"."""
+    colon = "" if said.startswith("has ") else ":"
+    return ConfigError(f"{where}{colon} {said}", key=key, said=said)
+
+
+def _about_unknown(unknown: list[str], known: frozenset[str]) -> str:
     guesses = [guess for key in unknown for guess in difflib.get_close_matches(key, known, 1)]
     hint = f" (did you mean {', '.join(guesses)}?)" if guesses else ""
-    return f"{where} has unknown keys: {', '.join(unknown)}{hint}; what only its provider knows belongs into extra_body"
+    return f"has unknown keys: {', '.join(unknown)}{hint}; what only its provider knows belongs into extra_body"
 
 
-def _secret(where: str, key: str, value: Any) -> Any:
-    """Follow `env:NAME` and `file:PATH` to what they name."""
+def follow(where: str, key: str, value: Any) -> Any:
+    """Follow `env:NAME` and `file:PATH` to what they name. Raises `ConfigError`."""
     if not isinstance(value, str):
         return value
     scheme, _, name = value.partition(":")
     if scheme == "env" and name.isidentifier():
         found = os.environ.get(name, "").strip()
         if not found:
-            message = f"{where}: {key} is in the environment variable {name}, which is not set"
-            raise ConfigError(message)
+            raise _fault(where, key, f"{key} is in the environment variable {name}, which is not set")
         return found
     if scheme == "file" and name:
         try:
             return Path(name).expanduser().read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as cause:
-            message = f"{where}: {key} is in the file {name}, which cannot be read ({type(cause).__name__})"
-            raise ConfigError(message) from cause
+            said = f"{key} is in the file {name}, which cannot be read ({type(cause).__name__})"
+            raise _fault(where, key, said) from cause
     return value
+
+
+def _followed(where: str, key: str, value: Any) -> Any:
+    if key in {*_HEADERS, *_QUERY} and isinstance(value, dict):
+        return {name: follow(where, key, inner) for name, inner in value.items()}
+    return follow(where, key, value)
 
 
 def _params(entry: Json) -> Json:
@@ -177,8 +209,7 @@ def _params(entry: Json) -> Json:
 def _object(where: str, entry: Json, key: str) -> Json:
     value = entry.get(key) or {}
     if not isinstance(value, dict):
-        message = f"{where}: {key} must be an object, not {type(value).__name__}"
-        raise ConfigError(message)
+        raise _fault(where, key, f"{key} must be an object, not {type(value).__name__}")
     return value
 
 
@@ -186,12 +217,26 @@ def _joined(where: str, entry: Json, keys: tuple[str, ...]) -> Json:
     return {name: value for key in keys for name, value in _object(where, entry, key).items()}
 
 
+def _name(where: str, given: Any) -> str:
+    if given is not None and (not isinstance(given, str) or not given):
+        raise _fault(where, "name", "name must be a text")
+    return given or ""
+
+
+def _policy(where: str, given: Any) -> OnUnsupported | None:
+    if given is None:
+        return None
+    for known in POLICIES:
+        if given == known:
+            return known
+    raise _fault(where, "on_unsupported", f"on_unsupported must be one of {', '.join(POLICIES)}")
+
+
 def _tags(where: str, given: Any) -> tuple[str, ...]:
     if given is None:
         return ()
     if not isinstance(given, list | tuple) or not all(isinstance(tag, str) for tag in given):
-        message = f"{where}: tags must be a list of texts"
-        raise ConfigError(message)
+        raise _fault(where, "tags", "tags must be a list of texts")
     return tuple(given)
 
 
@@ -206,8 +251,7 @@ def _price(where: str, given: Any) -> tuple[Decimal, Decimal] | None:
     except (InvalidOperation, ValueError):
         valid = False
     if not valid or any(isinstance(number, bool) for number in pair):
-        message = f"{where}: price must be [prompt, completion], each in US dollars for 1000 tokens"
-        raise ConfigError(message)
+        raise _fault(where, "price", "price must be [prompt, completion], each in US dollars for 1000 tokens")
     return prompt, completion
 
 
@@ -215,6 +259,5 @@ def _rate(where: str, given: Any) -> float | None:
     if given is None:
         return None
     if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < float("inf"):
-        message = f"{where}: api_rate_limit must be a number of requests per second, above 0"
-        raise ConfigError(message)
+        raise _fault(where, "api_rate_limit", "api_rate_limit must be a number of requests per second, above 0")
     return float(given)

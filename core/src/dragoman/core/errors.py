@@ -77,7 +77,17 @@ class UnknownProvider(DragomanError):  # noqa: N818 (as above)
 
 
 class ConfigError(DragomanError):
-    """A configuration says something that cannot be meant; the message names the place, and quotes no value."""
+    """A configuration says something that cannot be meant; the message names the place, and quotes no value.
+
+    `key` is what is wrong in the place, and `said` the message without the place; both are empty where there is
+    none. `faults` are the lines to show where a file has several.
+    """
+
+    def __init__(self, message: str, *, key: str = "", said: str = "", faults: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.key = key
+        self.said = said
+        self.faults = faults or (message,)
 
 
 class TapeError(DragomanError):

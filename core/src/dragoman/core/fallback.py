@@ -15,7 +15,7 @@ from dragoman.core.modelclients import code_provider
 from dragoman.core.policy import DragomanWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from dragoman.core.attempt import Attempt
     from dragoman.core.provider import Provider
@@ -43,18 +43,55 @@ class Pace:
 
 
 class ConfigList:
-    """The entries of one client, and the providers that they stand for."""
+    """The entries of one client, and the providers that they stand for.
 
-    def __init__(self, config_list: Any, router: Router) -> None:
-        self.entries = read_entries(config_list)
+    `fallbacks` says who else may answer for a name when its own entries have failed: names of entries, or models.
+    """
+
+    def __init__(self, config_list: Any, router: Router, fallbacks: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.entries = read_entries(config_list) if config_list is not None else []
         self._router = router
+        self._others: list[Entry] = []
+        self._fallbacks = {name: self._chain(name, others) for name, others in (fallbacks or {}).items()}
         self._providers: dict[int, tuple[Provider, str]] = {}
         self._paces = {entry.number: Pace(entry.rate) for entry in self.entries if entry.rate}
         self._lock = threading.Lock()
 
+    @property
+    def names(self) -> list[str]:
+        """The names that are no models' own, in the entries' order."""
+        return list(dict.fromkeys(entry.name for entry in self.entries if entry.name))
+
+    @property
+    def fallbacks(self) -> list[str]:
+        """The names that others answer for too."""
+        return [*self._fallbacks]
+
     def named(self, model: str | None) -> list[Entry]:
         """The entries that a request may use: all, unless it names a model; none, if no entry has that one."""
-        return [entry for entry in self.entries if not model or entry.model == model]
+        if not model:
+            return self.entries
+        return self._fallbacks.get(model) or self._own(model)
+
+    def _own(self, model: str) -> list[Entry]:
+        return [entry for entry in self.entries if (entry.name or entry.model) == model]
+
+    def _chain(self, name: str, others: Sequence[str]) -> list[Entry]:
+        """The entries of a name and of those that answer for it, each once."""
+        found: dict[int, Entry] = {}
+        for one in (name, *others):
+            model = self._router.aliases.get(one, one)
+            entries = self._own(one) or self._own(model) or [self._plain(model)]
+            found.update({entry.number: entry for entry in entries})
+        return list(found.values())
+
+    def _plain(self, model: str) -> Entry:
+        """An entry for a model that has none; those that requests may use in general are not among its numbers."""
+        for entry in self._others:
+            if entry.model == model:
+                return entry
+        self._others.append(Entry(len(self.entries) + len(self._others), model, model))
+        return self._others[-1]
 
     def pace(self, entry: Entry) -> float:
         """Return how many seconds an entry's next request has to wait for its turn."""

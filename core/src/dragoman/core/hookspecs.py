@@ -86,6 +86,16 @@ def price_of(call: Call) -> Decimal | None:
 
 
 @hookspec
+def check_config(path: str) -> list[str] | None:
+    """Runs when `dragoman config check` has read its own part of a file, or the file is in a format not its own.
+
+    Return what the user should know although the file is right, a line each; or None if the file has no part that
+    is this plugin's. Changes nothing. An exception that is a `ConfigError` says what is wrong with the file; any other
+    ends the program as a fault of the plugin.
+    """
+
+
+@hookspec
 def register_commands(commands: click.Group) -> None:
     """Runs at most once, when the `dragoman` program lists its commands or is given one that is not its own.
 

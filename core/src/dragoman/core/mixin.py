@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING, Any
 import openai
 
 from dragoman.core.arguments import given_headers, is_omitted, plain_request, plain_timeout
-from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, check_policy, choose_tapes, make_dispatcher
+from dragoman.core.choices import check_policy
+from dragoman.core.configfiles import load_config
+from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, choose_tapes, make_dispatcher
+from dragoman.core.errors import ConfigError
 from dragoman.core.exchange import CHAT
 from dragoman.core.transport import EXTENSION, Binding
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Self
 
     from dragoman.core.capabilities import Capabilities
     from dragoman.core.exchange import Exchange
@@ -56,6 +61,7 @@ class ClientMixin:
         providers: Iterable[Provider] = (),
         aliases: Mapping[str, str] | None = None,
         config_list: Sequence[Mapping[str, Any]] | None = None,
+        fallbacks: Mapping[str, Sequence[str]] | None = None,
         on_unsupported: OnUnsupported = "raise",
         replay: Any = None,
         record: Any = None,
@@ -77,6 +83,7 @@ class ClientMixin:
                 "providers": tuple(providers),
                 "aliases": aliases,
                 "config_list": config_list,
+                "fallbacks": fallbacks,
                 "tapes": choose_tapes(replay, record),
                 "sender": sender,
             }
@@ -91,6 +98,22 @@ class ClientMixin:
         options["_enforce_credentials"] = False
         start: Any = super().__init__
         start(api_key="" if callable(api_key) else api_key, http_client=http_client, **options)
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str], *, tags: Sequence[str] = (), **options: Any) -> Self:
+        """Make a client as a configuration file says; `options` are the constructor's, and come before the file's.
+
+        With `tags`, only those of the file's models are there that have one of them. Raises `ConfigError`, which
+        names file, line and key.
+        """
+        config = load_config(path)
+        if tags:
+            entries = [entry for entry in config.client.get("config_list", ()) if {*tags} & {*entry.get("tags", ())}]
+            if not entries:
+                message = f"{path}: no model has one of the tags {', '.join(tags)}"
+                raise ConfigError(message)
+            config.client["config_list"] = entries
+        return cls(**{**config.client, **options})
 
     def _auth_headers(self, security: Any) -> dict[str, str]:
         """Keep the key out of requests that end at our own transport: what is in them there is the caller's."""

@@ -115,7 +115,7 @@ class Plugins:
 
         found = self.provider(name)
         try:
-            return found(name=name, **options)
+            return found(**{"name": name, **options})
         except OpenAIError:
             raise
         except _FAILURES as error:

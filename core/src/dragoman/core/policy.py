@@ -10,12 +10,17 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+from dragoman.core.provider import OnUnsupported
 
 if TYPE_CHECKING:
     from dragoman.core.provider import Call, Json
 
 log = logging.getLogger("dragoman")
+
+#: The words for what to do.
+POLICIES: tuple[OnUnsupported, ...] = get_args(OnUnsupported)
 
 #: Values that mean the same as absent, in OpenAI's own documentation of `chat.completions.create`.
 DEFAULTS: Json = {

@@ -125,11 +125,14 @@ class Router:
         return self.fresh(name, self.default_options if name == self.default_provider else {})
 
     def fresh(self, name: str, options: Mapping[str, Any]) -> Provider:
-        """Make an instance with options of its own. Raises `UnknownProvider`, `PluginError`."""
+        """Make an instance of a plugin's, with options of its own, another `name` among them.
+
+        Raises `UnknownProvider`, `PluginError`.
+        """
         address = options.get("base_url") or first_env(_BASE_URL)
         if name == "openai" and address and not self.plugins.has(name):
             # Any compatible endpoint needs no plugin: the contract's defaults are one.
-            return _Compatible(name=name, **options)
+            return _Compatible(**{"name": name, **options})
         provider = self.plugins.make(name, options)
         self.plugins.register_hooks(provider)
         return provider

@@ -37,7 +37,7 @@ _WIRE_HEADERS = frozenset({"connection", "content-encoding", "content-length", "
 class Answer:
     """An answer: `content` whole, or `pieces` as they come, whose `close` ends the call.
 
-    `call` is what was asked of the provider; None for a list of models, which asks many.
+    `call` is what was asked of the provider; None for a list of models, which asks many, and where nobody was asked.
     """
 
     status: int
@@ -69,6 +69,8 @@ class Service:
         """Answer a request. Raises `openai.OpenAIError`: `failure` makes an answer of one with a status."""
         if _lists_models(ask):
             return Answer(200, {"content-type": _JSON}, encode_lenient(self._models(options)))
+        if own := self.dispatcher.own_model(ask):
+            return Answer(200, {"content-type": _JSON}, encode_lenient(own))
         exchange = self.dispatcher.exchange(ask, options)
         if exchange.call.stream:
             pieces = self.driver.stream(exchange, _step(ask, exchange))
@@ -104,6 +106,8 @@ class AsyncService:
         """Answer a request. Raises `openai.OpenAIError`: `failure` makes an answer of one with a status."""
         if _lists_models(ask):
             return AsyncAnswer(200, {"content-type": _JSON}, encode_lenient(await self._models(options)))
+        if own := self.dispatcher.own_model(ask):
+            return AsyncAnswer(200, {"content-type": _JSON}, encode_lenient(own))
         exchange = self.dispatcher.exchange(ask, options)
         if exchange.call.stream:
             pieces = await self.driver.stream(exchange, _step(ask, exchange))

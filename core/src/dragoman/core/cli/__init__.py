@@ -22,6 +22,7 @@ COMMANDS = {
     "chat": "Talk to a model, once or in a conversation.",
     "check": "Find out what a model can do by asking it, within a stated cost.",
     "completion": "Print the script that completes dragoman's commands in a shell.",
+    "config": "Check a configuration file.",
     "demo": "Rehearse a conversation with a tool through two providers; no key, no network.",
     "doctor": "Find model servers on this machine, keys and plugins, and say what is missing.",
     "models": "List the models that the installed providers offer.",
@@ -31,7 +32,7 @@ COMMANDS = {
 }
 
 #: Commands of plugins that may not be installed -> what brings them.
-ELSEWHERE = {"new": "dragoman-template", "serve": "dragoman-server"}
+ELSEWHERE = {"keys": "dragoman-server", "new": "dragoman-template", "serve": "dragoman-server"}
 
 _PIPE_CLOSED = 141
 

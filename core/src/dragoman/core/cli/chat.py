@@ -11,6 +11,7 @@ import click
 
 from dragoman.core.cli import debug_option
 from dragoman.core.cli.completion import complete_model
+from dragoman.core.cli.config import client_options, config_option
 
 if TYPE_CHECKING:
     from dragoman.core.cli.tools import Tool
@@ -31,7 +32,8 @@ _OWN = frozenset({"messages", "model", "stream"})
 @click.option("--json", "as_json", is_flag=True, help="Print the whole completion as JSON, unstreamed.")
 @click.option("--no-stream", is_flag=True, help="Show the answer when it is whole.")
 @click.option("--base-url", metavar="URL", help="Where the model's provider is.")
-@click.option("--on-unsupported", type=click.Choice(["raise", "warn", "ignore", "adapt"]), default="raise")
+@config_option
+@click.option("--on-unsupported", type=click.Choice(["raise", "warn", "ignore", "adapt"]), help="raise unless given.")
 @click.option("--max-rounds", type=click.IntRange(0), default=10, show_default=True, help="Rounds of tool calls.")
 @debug_option
 def command(  # noqa: PLR0913, PLR0917 (one argument for each option, which click gives by name)
@@ -45,7 +47,8 @@ def command(  # noqa: PLR0913, PLR0917 (one argument for each option, which clic
     as_json: bool,
     no_stream: bool,
     base_url: str | None,
-    on_unsupported: str,
+    config: str | None,
+    on_unsupported: str | None,
     max_rounds: int,
 ) -> None:
     """Talk to a model: once if there is a PROMPT or piped text, else in a conversation.
@@ -69,7 +72,7 @@ def command(  # noqa: PLR0913, PLR0917 (one argument for each option, which clic
     from dragoman.core.cli.prompt import converse
     from dragoman.core.cli.terminal import View
 
-    with make_client(model, base_url, on_unsupported) as client:
+    with make_client(model, base_url, on_unsupported, config) as client:
         conversation = Conversation(
             client=client,
             params={"model": model, **_sorted_out(params)},
@@ -149,12 +152,14 @@ def _is_known(name: str) -> bool:
     return True
 
 
-def make_client(model: str, base_url: str | None, on_unsupported: str) -> Any:
+def make_client(model: str, base_url: str | None, on_unsupported: str | None = None, config: str | None = None) -> Any:
     """Make the client that reaches a model; an address is that of the provider which the model's name begins with."""
     from dragoman.core.client import Client
     from dragoman.core.plugins import plugins
 
-    options: Json = {"on_unsupported": on_unsupported}
+    options: Json = client_options(config)
+    if on_unsupported:
+        options["on_unsupported"] = on_unsupported
     if base_url:
         head = re.split("[/:]", model, maxsplit=1)[0]
         options.update(base_url=base_url, default_provider=head if plugins().has(head) else "openai")

@@ -13,6 +13,7 @@ import click
 
 from dragoman.core.cli import debug_option
 from dragoman.core.cli.completion import complete_model
+from dragoman.core.cli.config import config_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,8 @@ _NARROW = 30
     "--timeout", type=click.FloatRange(min=0, min_open=True), default=120.0, show_default=True, help="Seconds."
 )
 @click.option("--pause", type=click.FloatRange(0), default=0.0, help="Seconds between two requests.")
-@click.option("--on-unsupported", type=click.Choice(["raise", "warn", "ignore", "adapt"]), default="raise")
+@config_option
+@click.option("--on-unsupported", type=click.Choice(["raise", "warn", "ignore", "adapt"]), help="raise unless given.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @debug_option
 def command(  # noqa: PLR0913, PLR0917 (one argument for each option, which click gives by name)
@@ -47,7 +49,8 @@ def command(  # noqa: PLR0913, PLR0917 (one argument for each option, which clic
     max_tokens: int,
     timeout: float,
     pause: float,
-    on_unsupported: str,
+    config: str | None,
+    on_unsupported: str | None,
     as_json: bool,
 ) -> None:
     """Find out what a MODEL can do by asking it: tools, streaming, JSON, images and more.
@@ -70,8 +73,8 @@ def command(  # noqa: PLR0913, PLR0917 (one argument for each option, which clic
     from dragoman.core.policy import DragomanWarning
 
     probes = _chosen(only)
-    client = make_client(model, base_url, on_unsupported).with_options(max_retries=0, timeout=timeout)
-    provider, name = client._dispatcher.router.route(model)  # noqa: SLF001 (our own client's)
+    client = make_client(model, base_url, on_unsupported, config).with_options(max_retries=0, timeout=timeout)
+    provider, name = client._dispatcher.resolve(model)  # noqa: SLF001 (our own client's)
     prober = Prober(client, model, provider.name, probes, max_tokens, pause)
     most = prober.ceiling
     click.echo(

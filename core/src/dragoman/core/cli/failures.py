@@ -76,6 +76,9 @@ def report(error: BaseException, *, debug: bool) -> int:
     if code == INTERRUPTED:
         # The cursor stands behind the terminal's "^C".
         click.echo(err=True)
+    elif type(error).__name__ == "NoArgsIsHelpError":
+        # A page of help, not a line. click has the class since 8.2.
+        click.echo(str(error), err=True)
     else:
         click.echo(f"dragoman: {describe(error)}", err=True)
     return code

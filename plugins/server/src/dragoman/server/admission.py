@@ -96,7 +96,7 @@ class OpenGate:
 
 def make_gate(settings: ServerSettings) -> Gate:
     """Make the gate that the settings ask for."""
-    if not settings.keys:
+    if not settings.keys and not settings.limits:
         return OpenGate()
     from dragoman.server.keys import KeyGate
 

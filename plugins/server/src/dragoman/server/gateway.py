@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from dragoman.server.settings import Configuration, ServerSettings
 
 
+#: What the configuration's client says about each of its calls.
+_OF_EACH_CALL = ("max_retries", "on_unsupported", "timeout")
+
+
 class Generation:
     """What one reading of the configuration made. It lives until its last request has ended."""
 
     def __init__(self, configuration: Configuration, gate: Gate) -> None:
         client = dict(configuration.client)
-        policy = client.pop("on_unsupported", "raise")
-        retries = client.pop("max_retries", None)
+        options = {name: client.pop(name) for name in _OF_EACH_CALL if name in client}
         client.setdefault("default_provider", "openai")
         # Three to five times cheaper than a vendor's SDK, wherever a plain key is all that its provider needs.
         client.setdefault("sender", "auto")
@@ -33,7 +36,7 @@ class Generation:
         # What a server counts stands in its metrics.
         self.dispatcher.hooks.metering = False
         self.settings: ServerSettings = configuration.server
-        self.options = CallOptions(max_retries=retries, on_unsupported=policy, count_usage=self.settings.stream_usage)
+        self.options = CallOptions(**options, count_usage=self.settings.stream_usage)
         self.service = AsyncService(self.dispatcher)
         self.catalogue = Catalogue(self.service)
         self.gate = gate

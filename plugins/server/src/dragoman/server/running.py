@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import multiprocessing
 import os
 import signal
@@ -83,7 +82,6 @@ class Supervisor(Multiprocess):
 def serve(source: Source) -> None:
     """Serve until a signal ends it. Raises `ConfigError` for what cannot be served."""
     settings = source.load().server
-    check_host(settings)
     with listen(settings.host, settings.port) as listener:
         if settings.workers > 1:
             _serve_by_workers(source, settings, listener)
@@ -122,25 +120,6 @@ def _config(source: Source, settings: ServerSettings) -> uvicorn.Config:
         timeout_keep_alive=_KEEP_ALIVE,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
-
-
-def check_host(settings: ServerSettings) -> None:
-    """Raise `ConfigError` for an address that others reach while nobody needs a key."""
-    if settings.keys or is_loopback(settings.host):
-        return
-    message = (
-        f"{settings.host or 'every address'} is reached by other machines, and no keys are configured: anybody could "
-        "spend yours; configure keys, or serve on 127.0.0.1"
-    )
-    raise ConfigError(message)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, field, fields
+import ipaddress
+import logging
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from dragoman.core import ConfigError, ConfigTable, open_config, read_config
+from dragoman.server.limits import Limits
+
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
-    from pathlib import Path
+    from datetime import datetime
+
+    from dragoman.server.keys import Key
+
+log = logging.getLogger("dragoman.server")
 
 MIB = 1024 * 1024
+_YAML = (".yaml", ".yml")
+_MOST_PORTS = 65535
 
 
 @dataclass(frozen=True)
@@ -31,8 +42,11 @@ class ServerSettings:
     #: How long open streams may go on after SIGTERM.
     drain_seconds: float = 30.0
     #: Clients' keys (see `keys`); without any, only this machine may call.
-    keys: tuple[Any, ...] = ()
-    redis_url: str | None = None
+    keys: tuple[Key, ...] = field(default=(), repr=False)
+    #: Patterns of models' names -> what all clients together may ask of them.
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    #: Where several workers count together: `redis://…`, `rediss://…` or `unix://…`.
+    redis_url: str | None = field(default=None, repr=False)
     #: Whether requests' messages and errors' texts stand in the log.
     log_prompts: bool = False
     #: Whether streams' tokens are counted where the client did not ask for usage.
@@ -40,31 +54,160 @@ class ServerSettings:
     #: Endpoints to serve beside those that keep nothing at the provider ("files", "batches", …): what one client
     #: stores there, every client can read.
     endpoints: tuple[str, ...] = ()
+    #: The configuration's aliases, by which keys and limits know models too.
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """`client`: keyword arguments of core's `make_dispatcher`, and `on_unsupported`."""
+    """`client`: keyword arguments of core's `make_dispatcher`, and `on_unsupported`, `timeout` and `max_retries`."""
 
     client: Mapping[str, Any] = field(default_factory=dict, repr=False)
     server: ServerSettings = field(default_factory=ServerSettings)
 
 
-def load(path: Path | None, flags: Mapping[str, Any]) -> Configuration:
+def load(path: str | os.PathLike[str] | None, flags: Mapping[str, Any] | None = None) -> Configuration:
     """Read the configuration file, if there is one; `flags` come before what its table `server` says.
 
-    Raises `ConfigError`, which names the file and the key, and quotes no value.
+    The file is dragoman's TOML, a JSON list of models, or LiteLLM's `config.yaml`, of which the log says what cannot
+    be taken over. Raises `ConfigError`, which names file, line and key, and quotes no value.
     """
-    from dragoman.core import ConfigError
+    configuration, remarks = read(path) if path is not None else (Configuration(), [])
+    for remark in remarks:
+        log.warning("%s", remark)
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    server = replace(configuration.server, **given)
+    refuse_exposed(server)
+    return replace(configuration, server=server)
 
+
+def read(path: str | os.PathLike[str]) -> tuple[Configuration, list[str]]:
+    """Read a file, and what the user should know of it although it is right. Raises `ConfigError`."""
+    remarks: list[str] = []
+    if str(path).endswith(_YAML):
+        from dragoman.server.litellm import open_litellm
+
+        document, remarks = open_litellm(path)
+    else:
+        document = open_config(path)
+    config = read_config(document)
+    server = _server(document.root.table("server"), config.client)
+    document.check()
+    return Configuration(config.client, server), remarks
+
+
+def refuse_exposed(settings: ServerSettings) -> None:
+    """Raise `ConfigError` for an address that others reach while nobody needs a key."""
+    if settings.keys or is_loopback(settings.host):
+        return
+    message = (
+        f"{settings.host or 'every address'} is reached by other machines, and no keys are configured: anybody could "
+        "spend yours; make one with dragoman keys new, or serve on 127.0.0.1"
+    )
+    raise ConfigError(message)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
     try:
-        found = tomllib.loads(path.read_text("utf-8")) if path is not None else {}
-    except (OSError, ValueError) as exception:
-        message = f"{path} cannot be read: {exception}"
-        raise ConfigError(message) from exception
-    given = {**found.pop("server", {}), **flags}
-    if unknown := given.keys() - {one.name for one in fields(ServerSettings)}:
-        message = f"{path}: the table server has no key {min(unknown)!r}"
-        raise ConfigError(message)
-    lists: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    return Configuration(found, ServerSettings(**lists))
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _server(table: ConfigTable, client: Mapping[str, Any]) -> ServerSettings:
+    given: dict[str, Any] = {
+        "host": table.text("host"),
+        "port": table.integer("port", most=_MOST_PORTS),
+        "redis_url": table.text("redis_url"),
+        **{name: table.integer(name, least=1) for name in ("workers", "max_body_bytes", "max_concurrency")},
+        **{name: table.number(name) for name in ("request_timeout", "body_timeout", "drain_seconds")},
+        **{name: table.flag(name) for name in ("log_prompts", "stream_usage")},
+        "endpoints": table.texts("endpoints"),
+        "limits": {name: _limits_of(tables) for name, tables in table.table("limits").named().items()},
+        "aliases": client.get("aliases"),
+        "keys": _keys(table.tables("keys"), client),
+    }
+    table.end()
+    return ServerSettings(**{name: value for name, value in given.items() if value is not None})
+
+
+def _limits(table: ConfigTable) -> Limits:
+    return Limits(**{one.name: table.integer(one.name, least=1) for one in fields(Limits)})
+
+
+def _limits_of(tables: list[ConfigTable]) -> Limits:
+    for table in tables[1:]:
+        table.fault("", "must be one table")
+    found = _limits(tables[0]) if tables else Limits()
+    for table in tables[:1]:
+        table.end()
+    return found
+
+
+def _keys(tables: list[ConfigTable], client: Mapping[str, Any]) -> tuple[Key, ...]:
+    names: set[str] = set()
+    hashes: set[str] = set()
+    found = []
+    for table in tables:
+        key = _key(table, client)
+        if key is None:
+            continue
+        if key.name in names:
+            table.fault("name", "is another key's too")
+        if key.hash in hashes:
+            table.fault("hash" if "hash" in table.values else "key", "is another key's too")
+        names.add(key.name)
+        hashes.add(key.hash)
+        found.append(key)
+    return tuple(found)
+
+
+def _key(table: ConfigTable, client: Mapping[str, Any]) -> Key | None:
+    from dragoman.server.keys import Key
+
+    name = table.text("name")
+    if not name and "name" not in table.values:
+        table.fault("name", "is missing; logs name the key by it")
+    hashed = _hash(table)
+    models, tags = table.texts("models"), table.texts("tags")
+    expires: datetime | None = table.moment("expires")
+    limits = _limits(table)
+    table.end()
+    tagged = tuple(
+        str(entry.get("name") or entry["model"])
+        for entry in client.get("config_list") or ()
+        if {*tags}.intersection(entry.get("tags") or ())
+    )
+    if tags and not tagged:
+        table.fault("tags", "are no model's")
+        return None
+    if name is None or hashed is None:
+        return None
+    return Key(name, hashed, (*models, *dict.fromkeys(tagged)), limits, expires, client.get("aliases") or {})
+
+
+def _hash(table: ConfigTable) -> str | None:
+    """Read what is kept of a key: its hash, or the hash of the key that is elsewhere."""
+    from dragoman.server.keys import HASH, SHORTEST, hash_key
+
+    hashed = table.text("hash")
+    if "key" in table.values:
+        given, key = table.values["key"], table.text("key")
+        if hashed is not None:
+            table.fault("key", "cannot be beside a hash: leave one of them out")
+        if key is None:
+            return None
+        if key == given:
+            table.fault(
+                "key", "must be env:NAME or file:PATH, since the file may be read by others; else give its hash"
+            )
+        elif len(key) < SHORTEST:
+            table.fault("key", f"has less than {SHORTEST} characters, and can be guessed: dragoman keys new makes one")
+        return hash_key(key)
+    if hashed is None and "hash" not in table.values:
+        table.fault("hash", "is missing: dragoman keys new makes a key and its hash")
+    elif hashed is not None and not HASH.fullmatch(hashed):
+        table.fault("hash", "must be sha256: and 64 digits, as dragoman keys new prints it")
+        return None
+    return hashed

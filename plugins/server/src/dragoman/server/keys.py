@@ -1,0 +1,175 @@
+"""Clients' keys: who may ask the server, for which models, how much, and until when.
+
+A key is 32 random bytes, so there is no list of likely ones to try, and a plain SHA-256 keeps it: the slow and salted
+hashes that passwords need would cost each request a tenth of a second here, and protect nothing more. A hash from the
+configuration does not open anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from dragoman.server.admission import Anybody
+from dragoman.server.limits import Denial, Held, Limits, Store, Subject, local_store
+from dragoman.server.refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from dragoman.server.admission import Caller, Lease
+    from dragoman.server.settings import ServerSettings
+
+#: How the keys that `new_key` makes begin.
+PREFIX = "dgm-"
+#: A key of somebody's own has so many characters at least.
+SHORTEST = 16
+HASH = re.compile(r"sha256:[0-9a-f]{64}")
+_BYTES = 32
+_BEARER = re.compile(r"(?i:bearer)\s+(\S+)\s*")
+_COLON = re.compile(r"([^/:]+):(.+)", re.DOTALL)
+_WORDS = {"requests": "requests per min (RPM)", "tokens": "tokens per min (TPM)", "concurrency": "concurrent requests"}
+
+
+def new_key() -> str:
+    """Make a key."""
+    return PREFIX + secrets.token_urlsafe(_BYTES)
+
+
+def hash_key(key: str) -> str:
+    """Return what is kept of a key."""
+    return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A client's key, as the configuration has it. Without `models`, all are allowed; they may have `*` and `?`."""
+
+    name: str
+    hash: str = field(repr=False)
+    models: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    expires: datetime | None = None
+    #: What names of the configuration stand for.
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    def allows(self, model: str) -> bool:
+        """Whether it may use a model, as a request names it. No name is any model of the list."""
+        return not self.models or any(matches(self.models, name) for name in names_of(model, self.aliases))
+
+
+def names_of(model: str, aliases: Mapping[str, str]) -> list[str]:
+    """The names that a model is known by: as it is called, what that stands for, and with the other separator."""
+    found = [model, aliases.get(model, model)]
+    return list(dict.fromkeys(other for name in found for other in (name, _COLON.sub(r"\1/\2", name, count=1))))
+
+
+def matches(patterns: Iterable[str], name: str) -> bool:
+    """Whether a name is one of the patterns'."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+class KeyGate:
+    """Admits who has a key, within the limits of keys and models. Implements `admission.Gate`."""
+
+    def __init__(
+        self, settings: ServerSettings, store: Store | None = None, now: Callable[[], datetime] | None = None
+    ) -> None:
+        self._keys: tuple[Key, ...] = settings.keys
+        self._aliases = settings.aliases
+        self._limits = settings.limits
+        self._now = now or (lambda: datetime.now(UTC))
+        self._store = make_store(settings) if store is None else store
+
+    def admit(self, headers: Mapping[str, str]) -> Caller:
+        """Find the key in `Authorization: Bearer` or `x-api-key`. Raises `Refusal` with status 401."""
+        if not self._keys:
+            return Anybody()
+        bearer = _BEARER.fullmatch(headers.get("authorization", ""))
+        given = bearer[1] if bearer else headers.get("x-api-key", "").strip()
+        if not given:
+            message = (
+                "You didn't provide an API key. You need to provide your API key in an Authorization header using "
+                "Bearer auth (i.e. Authorization: Bearer YOUR_KEY)."
+            )
+            raise _unauthorised(message)
+        hashed = hash_key(given)
+        # All are compared, so that the time tells nothing about which came close.
+        found = [key for key in self._keys if hmac.compare_digest(key.hash, hashed)]
+        if not found:
+            message = "Incorrect API key provided."
+            raise _unauthorised(message)
+        if found[0].expires is not None and self._now() > found[0].expires:
+            message = f"The API key {found[0].name!r} has expired ({found[0].expires:%Y-%m-%d %H:%M} UTC)."
+            raise _unauthorised(message)
+        return found[0]
+
+    async def begin(self, caller: Caller, model: str) -> Lease:
+        """Begin a request for a model. Raises `Refusal`: 403 for the model, 429 for the limits of key and model."""
+        # Who names no model asks for a list, which is cut to what is theirs, or was refused before.
+        if model and not caller.allows(model):
+            message = f"The API key {caller.name!r} does not have access to model `{model}`."
+            raise Refusal(403, message, code="model_not_found", param="model")
+        subjects = [Subject(f"key {caller.name}", caller.limits)] if isinstance(caller, Key) and caller.limits else []
+        names = names_of(model, self._aliases)
+        subjects += [
+            Subject(f"model {pattern}", limits)
+            for pattern, limits in self._limits.items()
+            if any(fnmatchcase(name, pattern) for name in names)
+        ]
+        if not subjects:
+            return _LEASE
+        taken = await self._store.take(subjects)
+        if isinstance(taken, Denial):
+            raise _too_much(taken, model)
+        return _Lease(taken)
+
+    async def close(self) -> None:
+        """Give back connections."""
+        await self._store.close()
+
+
+class _Lease:
+    def __init__(self, held: Held | None = None) -> None:
+        self._held = held
+
+    async def settle(self, tokens: int) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            await held.give_back(tokens)
+
+
+_LEASE = _Lease()
+
+
+def make_store(settings: ServerSettings) -> Store:
+    """Make what counts for the settings' limits: this process, or all workers together."""
+    if not settings.redis_url:
+        return local_store()
+    from dragoman.server.shared import SharedStore
+
+    return SharedStore(settings.redis_url, local_store())
+
+
+def _unauthorised(message: str) -> Refusal:
+    return Refusal(401, message, code="invalid_api_key", headers={"www-authenticate": "Bearer"})
+
+
+def _too_much(denial: Denial, model: str) -> Refusal:
+    limits = denial.subject.limits
+    limit = {
+        "requests": limits.requests_per_minute,
+        "tokens": limits.tokens_per_minute,
+        "concurrency": limits.max_concurrency,
+    }[denial.what]
+    message = (
+        f"Rate limit reached for {model or 'this server'} ({denial.subject.name}) on {_WORDS[denial.what]}: "
+        f"Limit {limit}, Used {denial.used}. Please try again in {denial.wait:.3g}s."
+    )
+    return Refusal(429, message, code="rate_limit_exceeded", type=denial.what, retry_after=denial.wait)
