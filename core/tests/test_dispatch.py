@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dragoman.core import DragomanError, InvalidRequest, Provider
-from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, check_policy
+from dragoman.core.asks import Ask, CallOptions
+from dragoman.core.dispatch import Dispatcher, check_policy
 from dragoman.core.hooks import Hooks
 from dragoman.core.plugins import Plugins
 from dragoman.core.routing import Router

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dragoman.core.dispatch import CallOptions, check_policy, choose_tapes, make_dispatcher
+from dragoman.core.asks import CallOptions
+from dragoman.core.dispatch import check_policy, choose_tapes, make_dispatcher
 from dragoman.core.errors import httpx
 from dragoman.core.transport import AsyncTransport, Transport
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import openai
 
 from dragoman.core.arguments import given_headers, is_omitted, plain_request, plain_timeout
-from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, check_policy, choose_tapes, make_dispatcher
+from dragoman.core.asks import Ask, CallOptions
+from dragoman.core.dispatch import Dispatcher, check_policy, choose_tapes, make_dispatcher
 from dragoman.core.exchange import CHAT
 from dragoman.core.transport import EXTENSION, Binding
 
