@@ -48,7 +48,7 @@ PARTS = {
     "Providers": ("provider", "compatible", "modelclients"),
     "For translators": ("chunks", "carry", "policy"),
     "Record and replay": ("tapes", "readable"),
-    "For servers": ("service", "dispatch", "exchange"),
+    "For servers": ("service", "asks", "dispatch", "exchange"),
     "Senders": ("senders", "direct", "retries", "functions"),
 }
 #: How the names of a suite's checks begin: they have a table of their own.

@@ -77,6 +77,7 @@ LAYERS = (
     {"failures"},
     {"messages", "replies"},
     {"exchange"},
+    {"asks"},
     {"arguments", "functions", "inflating", "outgoing", "proxies", "retries", "senders", "stdlibhttp"},
     {"codesenders", "connections", "credentials", "entries", "httpxclients", "sessions"},
     {"configtables"},

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from dragoman.core import DragomanError, InvalidRequest, Provider
+from dragoman.core.asks import Ask, CallOptions
 from dragoman.core.choices import check_policy
-from dragoman.core.dispatch import Ask, CallOptions, Dispatcher
+from dragoman.core.dispatch import Dispatcher
 from dragoman.core.hooks import Hooks
 from dragoman.core.plugins import Plugins
 from dragoman.core.routing import Router

@@ -17,7 +17,8 @@ from dragoman.core import (
     http_client,
     unsupported,
 )
-from dragoman.core.dispatch import Ask, CallOptions, make_dispatcher
+from dragoman.core.asks import Ask, CallOptions
+from dragoman.core.dispatch import make_dispatcher
 from dragoman.core.fallback import ConfigList
 from dragoman.core.plugins import Plugins
 from dragoman.core.routing import Router

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dragoman.core.asks import AnswerWriter, Ask, CallOptions
     from dragoman.core.capabilities import FEATURES, Capabilities, Capability, capabilities_of, capability_file
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     )
     from dragoman.core.configtables import ConfigDocument, ConfigTable
     from dragoman.core.direct import async_http_sender, http_sender
-    from dragoman.core.dispatch import AnswerWriter, Ask, CallOptions, Dispatcher, make_dispatcher
+    from dragoman.core.dispatch import Dispatcher, make_dispatcher
     from dragoman.core.doors import async_http_client, http_client
     from dragoman.core.errors import (
         ConfigError,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from dragoman.core.tapes import Recorder, Replayer
 
 _HOME = {
+    "asks": ("AnswerWriter", "Ask", "CallOptions"),
     "capabilities": ("FEATURES", "Capabilities", "Capability", "capabilities_of", "capability_file"),
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
@@ -76,7 +78,7 @@ _HOME = {
     ),
     "configtables": ("ConfigDocument", "ConfigTable"),
     "direct": ("async_http_sender", "http_sender"),
-    "dispatch": ("AnswerWriter", "Ask", "CallOptions", "Dispatcher", "make_dispatcher"),
+    "dispatch": ("Dispatcher", "make_dispatcher"),
     "doors": ("async_http_client", "http_client"),
     "errors": (
         "ConfigError",

@@ -111,3 +111,11 @@ def _with_report(choice: Json, key: str, report: Json) -> Json:
     extra = message.get("extra_content") or {}
     extra = {**extra, "dragoman": {**(extra.get("dragoman") or {}), **report}}
     return {**choice, key: {**message, "extra_content": extra}}
+
+
+def place_usage(chunk: Json, *, asked: bool, hidden: bool) -> None:
+    """OpenAI's chunks have the key, mostly null, where usage was asked for, and else they have not."""
+    if asked:
+        chunk.setdefault("usage", None)
+    elif hidden:
+        chunk.pop("usage", None)

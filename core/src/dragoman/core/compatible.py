@@ -75,6 +75,8 @@ class CompatibleProvider(Provider):
     }
     #: Whether `tool_choice` may name a tool. Where only words are read, what is offered says it: see `toolchoice`.
     names_tools: ClassVar[bool] = True
+    #: Parameters of other dialects that the server reads in a request's body under the usual name ("top_k").
+    own_parameters: ClassVar[frozenset[str]] = frozenset()
     #: Keys under which the server wants an assistant's thoughts back; none: they are left out.
     reasoning_keys: ClassVar[tuple[str, ...]] = ()
 

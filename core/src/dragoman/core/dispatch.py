@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from dragoman.core.asks import Ask, CallOptions
 from dragoman.core.attempt import Attempt
 from dragoman.core.capabilities import capabilities_of, common
 from dragoman.core.choices import check_policy, check_sender
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from dragoman.core.capabilities import Capabilities
-    from dragoman.core.driver import Step
     from dragoman.core.entries import Entry
     from dragoman.core.tapes import Recorder, Replayer
 
@@ -35,60 +35,6 @@ _TAPES = ("DRAGOMAN_REPLAY", "DRAGOMAN_RECORD")
 _LISTING_TIMEOUT: Timeout = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": 5.0}
 #: What a client says to its default provider only, when it says so in all its requests.
 _CREDENTIALS = frozenset({"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key"})
-
-
-@dataclass(frozen=True, slots=True)
-class CallOptions:
-    """What a client says about each of its calls. `api_key` goes to whichever provider is called.
-
-    `headers` are this call's own; `default_headers` are all calls', and credentials among them are for the
-    default provider. `count_usage`: streams of chat completions are asked for their usage, which the caller sees
-    only if the request asks for it too; it stands in the `Call`.
-    """
-
-    api_key: str | None = field(default=None, repr=False)
-    timeout: Timeout = None
-    max_retries: int | None = None
-    on_unsupported: OnUnsupported = "raise"
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    query: Mapping[str, object] = field(default_factory=dict, repr=False)
-    count_usage: bool = False
-
-
-class AnswerWriter(Protocol):
-    """Writes the answer of a chat for a caller who speaks another dialect than OpenAI's."""
-
-    def whole(self, completion: Json) -> bytes:
-        """Write a whole answer, which comes as a `chat.completion`."""
-
-    def step(self, exchange: Exchange) -> Step[bytes]:
-        """Make what writes a stream.
-
-        It is called with each piece of the provider's body and at the end with None: `exchange.feed` turns them into
-        chunks, and `exchange.end` has to be called before the last of it is written.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What is wanted: OpenAI's JSON for an endpoint, or a `content` that is no JSON, of type `content_type`.
-
-    `endpoint` is the path below OpenAI's `/v1`, as "chat/completions". `headers` and `query` are for the provider,
-    after the client's own. `writer` writes the answer of a chat; without one it is OpenAI's.
-    `native` is the chat as Anthropic's dialect has it: a provider that has the dialect gets it, and its answer is
-    handed on as it is, unless a hook wants to see chunks or has changed the request.
-    """
-
-    request: Json
-    endpoint: str = CHAT
-    method: str = "POST"
-    content: bytes | None = None
-    content_type: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    query: Mapping[str, object] = field(default_factory=dict, repr=False)
-    writer: AnswerWriter | None = None
-    native: Json | None = None
 
 
 @dataclass(slots=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dragoman.core.asks import CallOptions
 from dragoman.core.choices import check_policy
-from dragoman.core.dispatch import CallOptions, choose_tapes, make_dispatcher
+from dragoman.core.dispatch import choose_tapes, make_dispatcher
 from dragoman.core.errors import httpx
 from dragoman.core.transport import AsyncTransport, Transport
 

@@ -9,21 +9,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from dragoman.core.assembly import Assembly, copied
-from dragoman.core.chunks import cut, says_something, with_ledger
-from dragoman.core.codec import decode_json, encode_json, encode_lenient
-from dragoman.core.failures import check_messages, failure_of, no_endpoint, reported, told_to_start
-from dragoman.core.framing import NDJSON, SSE, FramingError, WholeEvents, event_parts, frames
+from dragoman.core.chunks import cut, place_usage, says_something, with_ledger
+from dragoman.core.codec import encode_json, encode_lenient
+from dragoman.core.failures import check_messages, failure_of, no_endpoint, told_to_start
+from dragoman.core.framing import NDJSON, SSE, WholeEvents, event_parts, frames
 from dragoman.core.messages import MESSAGES, MessagesWatch, encode_native, native_of
 from dragoman.core.provider import (
     AsyncReply,
-    Event,
     Json,
     Reply,
     StreamCutError,
     StreamDecoder,
     Wire,
 )
-from dragoman.core.replies import accept, content_type, read_completion, read_json
+from dragoman.core.replies import accept, content_type, read_chunk, read_completion, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,10 +113,8 @@ class Exchange:
         offered = self.provider.endpoints
         if offered is not None and call.endpoint.partition("/")[0] not in offered:
             raise no_endpoint(call, offered)
-        if native is None:
-            wire = self.provider.encode(call)
-        else:
-            wire = encode_native(self._tried, native)
+        wire = self.provider.encode(call) if native is None else encode_native(self._tried, native)
+        if native is not None:
             self.passes, self._chat, self._watcher = True, False, MessagesWatch(self.provider)
         if call.extra_body:
             wire.body = self.provider.merge_extra_body(wire.body or {}, call.extra_body)
@@ -257,21 +254,11 @@ class Exchange:
             if event.data.startswith(_DONE) and event.data.rstrip() == _DONE:
                 self.done = True
             elif self._decoder is None:
-                yield self._chunk_in(event)
+                yield read_chunk(self.provider, self.call, event)
             else:
                 yield from self._decoder.feed(event)
         if piece is None and self._decoder is not None:
             yield from self._decoder.finish()
-
-    def _chunk_in(self, event: Event) -> Json:
-        """Read an event that already is OpenAI's chunk."""
-        chunk = decode_json(event.data)
-        if not isinstance(chunk, dict):
-            message = f"{self.call.provider} sent a stream event that is not a JSON object"
-            raise FramingError(message)
-        if chunk.get("error") or event.name == "error":
-            raise reported(self.provider.decode_error(200, chunk), chunk)
-        return chunk
 
     def _see(self, chunk: Json) -> Json | None:
         """Keep account of a chunk; None: it is not the caller's (usage that was not asked for)."""
@@ -291,17 +278,10 @@ class Exchange:
             if usage and not choices and not self._usage_asked:
                 self._events.hidden = True
                 return None
-            self._place_usage(chunk)
+            place_usage(chunk, asked=self._usage_asked, hidden=self._hide_usage)
         if self._shows_chunks:
             self.hooks.on_chunk(self.call, chunk)
         return chunk
-
-    def _place_usage(self, chunk: Json) -> None:
-        """OpenAI's chunks have the key, mostly null, where usage was asked for, and else they have not."""
-        if self._usage_asked:
-            chunk.setdefault("usage", None)
-        elif self._hide_usage:
-            chunk.pop("usage", None)
 
     # The end: exactly one of these has an effect.
 

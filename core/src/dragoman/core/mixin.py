@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import openai
 
 from dragoman.core.arguments import given_headers, is_omitted, plain_request, plain_timeout
+from dragoman.core.asks import Ask, CallOptions
 from dragoman.core.choices import check_policy
 from dragoman.core.configfiles import load_config
-from dragoman.core.dispatch import Ask, CallOptions, Dispatcher, choose_tapes, make_dispatcher
+from dragoman.core.dispatch import Dispatcher, choose_tapes, make_dispatcher
 from dragoman.core.errors import ConfigError
 from dragoman.core.exchange import CHAT
 from dragoman.core.transport import EXTENSION, Binding

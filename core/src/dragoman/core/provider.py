@@ -209,11 +209,8 @@ class Provider:
     framing: Literal["sse", "ndjson"] = "sse"
     #: What to do where no server answers, in words for the user; empty for services that run elsewhere.
     start: ClassVar[str] = ""
-    #: Endpoints the vendor has, as paths below OpenAI's `/v1` (first segment counts); None: ask the vendor.
-    #: "messages" is Anthropic's: its requests and answers are then handed on as they are.
+    #: Endpoints below OpenAI's `/v1` (first segment counts), "messages" for Anthropic's API; None: ask the vendor.
     endpoints: ClassVar[frozenset[str] | None] = None
-    #: Parameters of other dialects that the vendor reads in a request's body under the usual name ("top_k").
-    own_parameters: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(  # noqa: PLR0913 (each is one option, all are named)
         self,

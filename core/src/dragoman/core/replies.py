@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.core.codec import decode_json
 from dragoman.core.failures import refused, reported, unreadable
+from dragoman.core.framing import FramingError
 from dragoman.core.provider import VendorError
 
 if TYPE_CHECKING:
-    from dragoman.core.provider import AsyncReply, Call, Json, Provider, Reply
+    from dragoman.core.provider import AsyncReply, Call, Event, Json, Provider, Reply
 
 _OK = range(200, 300)
 
@@ -69,3 +70,14 @@ def _json_or_text(content: bytes) -> Any:
         return decode_json(content)
     except ValueError:
         return content.decode("utf-8", "replace")
+
+
+def read_chunk(provider: Provider, call: Call, event: Event) -> Json:
+    """Read an event that already is OpenAI's chunk. Raises `VendorError` for one that reports a failure."""
+    chunk = decode_json(event.data)
+    if not isinstance(chunk, dict):
+        message = f"{call.provider} sent a stream event that is not a JSON object"
+        raise FramingError(message)
+    if chunk.get("error") or event.name == "error":
+        raise reported(provider.decode_error(200, chunk), chunk)
+    return chunk

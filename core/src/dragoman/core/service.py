@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dragoman.core.arguments import names
+from dragoman.core.asks import Ask
 from dragoman.core.codec import decode_json, encode_lenient
-from dragoman.core.dispatch import Ask
 from dragoman.core.driver import AsyncDriver, Driver
 from dragoman.core.errors import InvalidRequest, request_id
 from dragoman.core.exchange import CHAT
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     import openai
 
-    from dragoman.core.dispatch import CallOptions, Dispatcher
+    from dragoman.core.asks import CallOptions
+    from dragoman.core.dispatch import Dispatcher
     from dragoman.core.driver import AsyncPieces, Pieces, Step
     from dragoman.core.exchange import Exchange
     from dragoman.core.provider import Call, Json

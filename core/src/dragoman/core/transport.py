@@ -19,7 +19,8 @@ from dragoman.core.service import AsyncService, Service, failure, read_ask
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
 
-    from dragoman.core.dispatch import Ask, CallOptions, Dispatcher
+    from dragoman.core.asks import Ask, CallOptions
+    from dragoman.core.dispatch import Dispatcher
     from dragoman.core.driver import AsyncPieces, Pieces
 
 #: Under this name a request of our own client carries its `Binding`.

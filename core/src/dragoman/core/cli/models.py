@@ -43,7 +43,8 @@ def command(ctx: click.Context, provider: str | None, base_url: str | None) -> N
 
 def _ask(only: str | None, base_url: str | None) -> tuple[dict[str, Json], dict[str, tuple[str, int]]]:
     """Ask all providers at once, or one; the failures are reasons with their exit codes."""
-    from dragoman.core.dispatch import CallOptions, make_dispatcher
+    from dragoman.core.asks import CallOptions
+    from dragoman.core.dispatch import make_dispatcher
     from dragoman.core.driver import Driver
 
     options = {"base_url": base_url} if base_url else {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dragoman.core import CompatibleProvider
+
 if TYPE_CHECKING:
     from dragoman.core import Dispatcher, Provider
 
@@ -19,7 +21,7 @@ class Target:
     name: str
     #: Whether it has Anthropic's Messages API, and with it whatever a request may say there.
     native: bool = False
-    #: Parameters that OpenAI does not have and the provider reads (`Provider.own_parameters`).
+    #: Parameters that OpenAI does not have and the provider reads (`CompatibleProvider.own_parameters`).
     reads: frozenset[str] = frozenset()
 
 
@@ -36,5 +38,9 @@ def _joined(providers: list[Provider]) -> Target:
     return Target(
         name=providers[0].name,
         native=all(MESSAGES in (provider.endpoints or ()) for provider in providers),
-        reads=frozenset.intersection(*(provider.own_parameters for provider in providers)),
+        reads=frozenset.intersection(*(_own_parameters(provider) for provider in providers)),
     )
+
+
+def _own_parameters(provider: Provider) -> frozenset[str]:
+    return provider.own_parameters if isinstance(provider, CompatibleProvider) else frozenset()
