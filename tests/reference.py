@@ -6,6 +6,7 @@ python tests/reference.py --write
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 import re
 import sys
@@ -231,6 +232,9 @@ def testing_page() -> str:
 
 def commands_of(command: click.Command, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Each command's words and help, those of groups' commands too."""
+    command = copy.copy(command)
+    # click makes the option once, for the first context that asks, whatever that calls it.
+    command._help_option = None
     context = click.Context(
         command,
         info_name=" ".join(names),

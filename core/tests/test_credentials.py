@@ -88,7 +88,7 @@ def test_what_runs_here_needs_no_network(server: Any) -> None:
 
 
 def test_an_unknown_sender() -> None:
-    with pytest.raises(DragomanError, match="sender must be one of sdk, direct, not 'fast'"):
+    with pytest.raises(DragomanError, match="sender must be one of sdk, direct, auto, not 'fast'"):
         Client(sender="fast")  # type: ignore[arg-type]  # the mistake
     with pytest.raises(DragomanError, match="not 'fast'"):
         Client(providers=[Keyed(sender="fast")])  # type: ignore[arg-type]  # as above

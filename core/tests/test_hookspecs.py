@@ -13,7 +13,7 @@ import pytest
 from dragoman.core import Call, hookimpl
 from dragoman.core import hookspecs as specs
 
-HOOKS = ["after_call", "answer_call", "before_call", "on_chunk", "price_of", "register_commands"]
+HOOKS = ["after_call", "answer_call", "before_call", "check_config", "on_chunk", "price_of", "register_commands"]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def complete(*args: str, incomplete: str = "") -> list[str]:
 
 
 def test_commands_and_options_are_completed() -> None:
-    assert complete(incomplete="co") == ["completion"]
+    assert complete(incomplete="co") == ["completion", "config"]
     assert "--max-rounds" in complete("chat", incomplete="--m")
 
 
