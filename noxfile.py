@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv|virtualenv"
-# About a quarter of an hour on two cores; CI runs `recorded` after these. Old SDKs (`oldest`), `aimock` (node),
-# `litellm_proxy` (600 MB) and the frameworks (`nox -t autogen`) are run by hand, before a release.
-nox.options.sessions = ["lint", "types", "tests", "openai2", "alone", "new", "packaging", "docs"]
 # What this machine does not have is skipped, in sight, on CI too; nothing is fetched but packages.
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
@@ -42,6 +39,13 @@ FOLDERS = {path.parent.name: path.parent for path in sorted(ROOT.glob("plugins/*
 PLUGINS = list(FOLDERS)
 FOLDERS["core"] = ROOT / "core"
 PYTHONS = python_versions(load_toml(ROOT / "core" / "pyproject.toml"))
+#: The Python that runs nox: it runs all tests.
+OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
+# Under half an hour on two cores; CI runs `recorded` and `instructions` after these. The Pythons between the oldest and
+# the newest (`nox -s tests`), old SDKs (`oldest`), `aimock` and `server_clients` (node), `litellm_proxy` (600 MB) and
+# the frameworks (`nox -t autogen`) are run by hand, before a release.
+TRIED = [f"tests-{version}" for version in PYTHONS if version in {PYTHONS[0], OWN, *PYTHONS[-2:]}]
+nox.options.sessions = ["lint", "types", *TRIED, "openai2", "alone", "new", "packaging", "docs"]
 UNIT_TESTS = [str(folder / "tests") for folder in FOLDERS.values() if (folder / "tests").is_dir()]
 #: LiteLLM's proxy; later releases ask for parts that are not on PyPI.
 LITELLM_PROXY = "litellm[proxy]==1.106.2"
@@ -192,7 +196,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests on the Python that runs nox; core's and the plugins' on the others found here."""
     install(session, *test_needs())
-    own = session.python == f"{sys.version_info.major}.{sys.version_info.minor}"
+    own = session.python == OWN
     elsewhere = [f"--ignore=tests/{name}" for name in ("test_docs.py", "test_site.py", "recorded", "packaging")]
     house = ["tests", *elsewhere] if own else []
     session.run("python", *pytest("-n", "auto", *(session.posargs or [*UNIT_TESTS, *house])), env=CLEAN)

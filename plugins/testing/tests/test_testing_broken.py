@@ -174,6 +174,7 @@ def test_a_broken_plugin_is_caught(desk: Desk, short_patience: None, name: str) 
     assert rule in said
 
 
+@pytest.mark.skipif(not README.exists(), reason="README.md is not beside these tests")
 def test_readme_has_the_list() -> None:
     rows = re.findall(r"^\| (it .*?) \| `(test_\w+)` \|$", README.read_text("utf-8"), re.MULTILINE)
     assert rows == [(name, check) for name, (check, _) in BROKEN.items()]

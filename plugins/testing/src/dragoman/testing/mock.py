@@ -194,6 +194,7 @@ class _Mock(Provider):
 
     def reply(self, call: Call, wire: Wire) -> Reply:
         """Ask the mock; the code under test may go on to change what it asked with."""
+        call.request = copy.deepcopy(call.request)
         return self._mock.reply(call, {**copy.deepcopy(wire.body or {}), "model": self._model})
 
 
