@@ -375,7 +375,7 @@ def recorded(session: nox.Session) -> None:
     if not os.environ.get("DRAGOMAN_RECORDINGS"):
         session.skip("set DRAGOMAN_RECORDINGS to a folder of recorded answers (they are not in this repository)")
     install(session, *test_needs())
-    session.run("python", *pytest("-s", "tests/recorded", *session.posargs), env=CLEAN)
+    session.run("python", *pytest("-n", "auto", "tests/recorded", *session.posargs), env=CLEAN)
 
 
 @nox.session(requires=["build"])
@@ -435,8 +435,12 @@ def packaging(session: nox.Session) -> None:
     base = Path(session.create_tmp()).resolve() / "base"
     environment = Environment(session, base)
     environment.pip("install", "-c", str(PINS), *dependencies(FOLDERS["core"]), "pip", *group("backends"))
+    # Each test has a copy; what uv left to be compiled is compiled once.
+    session.run(environment.python, "-m", "compileall", "-q", str(base), external=True)
     env = {**CLEAN, "DRAGOMAN_PACKAGING": str(base)}
-    session.run("python", *pytest(*(session.posargs or ["tests/packaging"])), env=env)
+    # By files: the environments that the tests make are shared within one.
+    by_file = ("-n", "auto", "--dist", "loadfile")
+    session.run("python", *pytest(*by_file, *(session.posargs or ["tests/packaging"])), env=env)
 
 
 BENCHMARKS = ROOT / "tests" / "benchmarks"
