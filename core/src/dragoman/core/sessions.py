@@ -82,6 +82,10 @@ class Sessions:
     async def open(self, sent: Outgoing) -> AsyncAnswer:
         """Send a request and read the head of its answer. Raises the HTTP library's `TransportError`."""
         session = self._session()
+        if not self._resends:
+            # Two turns of the loop: then it knows of kept connections that the server has closed meanwhile.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
         while True:
             trace: dict[str, bool] = {}
             try:
