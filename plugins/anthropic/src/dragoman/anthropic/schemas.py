@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: The property that holds a schema which cannot stand at the top of `input_schema` itself.
 WRAP_KEY = "value"
 
-COMBINATORS = ("anyOf", "oneOf", "allOf")
+COMBINATORS = frozenset({"allOf", "anyOf", "oneOf"})
 #: Where schemas keep what they refer to; draft-07's word for it is understood like the newer one.
 _DEFINITIONS = ("$defs", "definitions")
 #: Keywords whose value is data: a `$ref` in there is not a reference.
@@ -101,7 +101,7 @@ def is_object_schema(schema: Json) -> bool:
     return (
         schema.get("type", "object") == "object"
         and "$ref" not in schema
-        and not any(key in schema for key in COMBINATORS)
+        and COMBINATORS.isdisjoint(schema)
     )
 
 
