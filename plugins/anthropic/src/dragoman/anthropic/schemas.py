@@ -98,11 +98,7 @@ def _definition(schema: Json, ref: str) -> Any:
 
 def is_object_schema(schema: Json) -> bool:
     """Whether a schema (without a reference at its top) can be an `input_schema` or an output format as it stands."""
-    return (
-        schema.get("type", "object") == "object"
-        and "$ref" not in schema
-        and COMBINATORS.isdisjoint(schema)
-    )
+    return schema.get("type", "object") == "object" and "$ref" not in schema and COMBINATORS.isdisjoint(schema)
 
 
 def must_wrap(parameters: object) -> bool:
