@@ -75,10 +75,9 @@ def programs(
             found[f"import {side}"] = (environments.python(side), IMPORTS[side])
         elif side not in IMPORTS:
             for vendor in vendors:
-                found[f"first call: {vendor}, {side}"] = (
-                    environments.python(side, vendor),
-                    first_call(side, vendor, port),
-                )
+                # A first call that is synchronous needs no aiohttp, which openai would import if it were there.
+                python = environments.python(side.partition(" ")[0], vendor)
+                found[f"first call: {vendor}, {side}"] = python, first_call(side, vendor, port)
     return found
 
 
