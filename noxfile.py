@@ -450,30 +450,41 @@ MEASURED = ("anthropic", "mistralai", "ollama", "openai", "together")
 
 @nox.session(python=False, requires=["build"])
 def bench(session: nox.Session) -> None:
-    """Measure calls beside the vendors' SDKs: nox -s bench -- [--peers] [--quick] [--only text,stream]."""
+    """Measure calls beside the vendors' SDKs: nox -s bench -- [--peers] [--quick] [--prepare] [--only text,stream]."""
+    homes = session.cache_dir.resolve()
     for name, holds in load_toml(BENCHMARKS / "environments.toml").items():
-        needs, wheels, peer = holds.get("needs", []), holds.get("wheels", []), holds.get("peer", False)
+        peer = holds.get("peer", False)
         if peer and "--peers" not in session.posargs:
             continue
-        # Ours hold what was built just now. The others are kept: peers as new as on the day they were fetched.
-        wanted = [*([] if peer else ["-c", str(PINS)]), *needs, *(built(*wheels) if wheels else [])]
-        folder = session.cache_dir.resolve() / f"bench-{name}"
         try:
-            if wheels:
-                Environment(session, folder).pip("install", *wanted)
-            else:
-                once(
-                    session,
-                    folder.name,
-                    lambda folder, wanted=wanted: Environment(session, folder).pip("install", *wanted),
-                )
+            furnish(session, homes / f"bench-{name}", holds)
         except CommandFailed:
             if not peer:
                 raise
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(homes / f"bench-{name}", ignore_errors=True)
             session.warn(f"{name} cannot be installed, and is left out")
-    homes = ("--environments", str(session.cache_dir.resolve()))
-    session.run(sys.executable, str(BENCHMARKS), *homes, *session.posargs, env=CLEAN, external=True)
+    if "--prepare" not in session.posargs:
+        command = (sys.executable, str(BENCHMARKS), "--environments", str(homes), *session.posargs)
+        session.run(*command, env=CLEAN, external=True)
+
+
+def furnish(session: nox.Session, folder: Path, holds: dict[str, list[str]]) -> None:
+    """Make an environment that is measured, compiled as pip leaves it.
+
+    Ours hold what was built just now. The others are kept: peers as new as on the day they were fetched.
+    """
+    needs, wheels = holds.get("needs", []), built(*holds["wheels"]) if "wheels" in holds else []
+    pins = [] if holds.get("peer") else ["-c", str(PINS)]
+
+    def make(folder: Path) -> None:
+        environment = Environment(session, folder)
+        compiled = ["--compile-bytecode"] if environment.uv else []
+        environment.pip("install", *compiled, *pins, *needs, *wheels)
+
+    if wheels:
+        make(folder)
+    else:
+        once(session, folder.name, make)
 
 
 @nox.session(requires=["build"])

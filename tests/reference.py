@@ -47,7 +47,7 @@ PARTS = {
     "Errors and warnings": ("errors",),
     "Hooks and prices": ("hookspecs", "registration", "pricing"),
     "Providers": ("provider", "compatible", "modelclients"),
-    "For translators": ("chunks", "carry", "policy"),
+    "For translators": ("codec", "chunks", "carry", "policy"),
     "Record and replay": ("tapes", "readable"),
     "For servers": ("service", "asks", "dispatch", "exchange"),
     "Senders": ("senders", "leanclients", "direct", "retries", "functions"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, ClassVar
 
 import openai
 import pytest
@@ -145,6 +145,10 @@ def test_a_text_is_cleared_of_the_providers_keys() -> None:
     assert dispatcher.redacted("sk-told-0123456789, sk-entry-0123456789!") == "…, …!"
 
 
+class Needy(Provider):
+    key_env: ClassVar[tuple[str, ...]] = ("A_KEY_THAT_NOBODY_HAS",)
+
+
 def test_core_sends_itself_where_a_plain_key_is_all_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     from dragoman.core.kinds import async_sender_of, sender_of
 
@@ -152,5 +156,8 @@ def test_core_sends_itself_where_a_plain_key_is_all_that_is_needed(monkeypatch: 
     special = Provider(name="special", base_url="http://127.0.0.1:1/v1", api_key="sk-0123456789", max_retries=1)
     assert type(sender_of(plain, "auto")) is type(sender_of(plain, "direct"))
     assert type(sender_of(special, "auto")) is type(sender_of(special, "sdk"))
+    # Without a key there may be another credential, and only an SDK would find it.
+    keyless = Needy(name="keyless", base_url="http://127.0.0.1:1/v1")
+    assert type(sender_of(keyless, "auto")) is type(sender_of(keyless, "sdk"))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert type(async_sender_of(plain, "auto")) is type(async_sender_of(plain, "sdk"))

@@ -24,8 +24,8 @@ class Environments:
 
     def name(self, side: str, vendor: str) -> str:
         """Return the environment's name for a side."""
-        head = side.partition(" ")[0]
-        return f"{head}-{vendor}" if head in {"sdk", "dragoman"} else head
+        name = side.replace(" ", "-")
+        return f"{name}-{vendor}" if name in {"sdk", "dragoman", "dragoman-direct"} else name
 
     def python(self, side: str, vendor: str = "") -> str:
         """Return the interpreter for a side, whether it exists or not."""

@@ -17,7 +17,6 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import loopback
 import peers
 import workload
 
@@ -118,7 +117,6 @@ async def held(side: Side, asked: dict[str, Any], count: int) -> dict[str, Any]:
 def main(name: str, vendor: str, port: str, *counts: str) -> None:
     """Measure a side and print what was found."""
     warnings.simplefilter("ignore")
-    loopback.pin(-1)
     times, left, opened = map(int, counts)
     side = peers.make(name, vendor, int(port))
     asked = requests(side, vendor)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import chart
 import growing
 import report
+from campaign import PEER_ROUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +90,10 @@ def _calls(run: Run) -> Iterator[str]:
         yield report.calls_table(run)
         if peers := report.peers_table(run):
             yield "## Beside other translators"
-            yield "Medians of the same ratio; a dash: it does not have that, or it failed (see below)."
+            yield (
+                f"Medians of the same ratio, for others of the first {PEER_ROUNDS} rounds; a dash: it does not have "
+                "that, or it failed (see below)."
+            )
             yield peers
     if run.get("startup"):
         yield "## Start-up"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
+    from dragoman.core.codec import decode_json
     from dragoman.core.compatible import HOSTED_ONLY, CompatibleProvider
     from dragoman.core.configfiles import ConfigFile, load_config, open_config, read_config
     from dragoman.core.configlists import (
@@ -69,6 +70,7 @@ _HOME = {
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),
+    "codec": ("decode_json",),
     "compatible": ("HOSTED_ONLY", "CompatibleProvider"),
     "configfiles": ("ConfigFile", "load_config", "open_config", "read_config"),
     "configlists": (
@@ -180,6 +182,7 @@ __all__ = [
     "config_list_from_dotenv",
     "config_list_from_json",
     "config_list_from_models",
+    "decode_json",
     "diff_json",
     "failure",
     "filter_config",

@@ -101,42 +101,34 @@ def plain(value: Any) -> Any:
     if kind in _SCALARS:
         return value
     if kind is dict:
-        return _plain_dict(value)
-    return _plain_list(value) if kind is list else _plain_object(value)
+        if _are_plain(value.values()):
+            return value
+        return {key: plain(item) for key, item in value.items() if type(item) not in _OMITTED}
+    if kind is list:
+        return value if _are_plain(value) else [plain(item) for item in value]
+    return _plain_object(value)
 
 
-def _plain_dict(value: dict[str, Any]) -> dict[str, Any]:
-    changed: dict[str, Any] | None = None
-    for key, item in value.items():
+def _are_plain(values: Iterable[Any]) -> bool:
+    """Whether all of it is plain already. Most requests are, and this looks at every value of each."""
+    for item in values:
         kind = type(item)
-        if kind in _SCALARS:
+        if kind is str:
             continue
-        if kind in _OMITTED:
-            changed = {**value} if changed is None else changed
-            del changed[key]
-            continue
-        made = _plain_dict(item) if kind is dict else _plain_list(item) if kind is list else _plain_object(item)
-        if made is not item:
-            changed = {**value} if changed is None else changed
-            changed[key] = made
-    return value if changed is None else changed
-
-
-def _plain_list(value: list[Any]) -> list[Any]:
-    changed: list[Any] | None = None
-    for index, item in enumerate(value):
-        if type(item) in _SCALARS:
-            continue
-        made = plain(item)
-        if made is not item:
-            changed = [*value] if changed is None else changed
-            changed[index] = made
-    return value if changed is None else changed
+        if kind is dict:
+            if not _are_plain(item.values()):
+                return False
+        elif kind is list:
+            if not _are_plain(item):
+                return False
+        elif kind not in _SCALARS:
+            return False
+    return True
 
 
 def _plain_object(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return _plain_dict(dict(value))
+        return plain(dict(value))
     if isinstance(value, BaseModel):
         # As the SDK does it, but for its warning about answers whose values it did not expect.
         exclude = getattr(value, "__api_exclude__", None)

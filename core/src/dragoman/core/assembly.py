@@ -68,5 +68,7 @@ def _merge_list(known: list[Any], items: list[Any]) -> None:
 def copied(value: Any) -> Any:
     """Copy JSON deeply; what is no JSON stays as it is, for whoever encodes it to refuse."""
     if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
-    return [copied(item) for item in value] if isinstance(value, list) else value
+        return {key: item if type(item) is str else copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [item if type(item) is str else copied(item) for item in value]
+    return value

@@ -11,8 +11,12 @@ import msgspec
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
 #: A null that is a value; in a text it may stand too, and costs no more than a look.
 _NULL = re.compile(rb"null[,\]}]")
+#: MessagePack writes a float as this byte and its IEEE bits, which are all ones in the exponent where it is not finite.
+_FLOAT = b"\xcb"
+_NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 
 
 def decode_json(data: bytes | str) -> Any:
@@ -32,7 +36,7 @@ def encode_json(value: Any) -> bytes:
     """Encode as compact UTF-8 JSON, key order kept; raises ValueError or TypeError for what JSON cannot say."""
     content = encode_lenient(value)
     # msgspec writes null where the number is not finite; such a null must not reach a provider unseen.
-    if _NULL.search(content) and _has_infinite(value):
+    if _NULL.search(content) and _may_be_infinite(value):
         _refuse_infinite(value, "")
     return content
 
@@ -45,20 +49,13 @@ def encode_lenient(value: Any) -> bytes:
         return json.dumps(_finite(value), separators=(",", ":")).encode()
 
 
-def _has_infinite(value: Any) -> bool:
-    """Whether a number that is not finite is anywhere in it."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, str):
-            continue
-        if isinstance(item, dict):
-            waiting.extend(item.values())
-        elif isinstance(item, list | tuple):
-            waiting.extend(item)
-        elif isinstance(item, float) and not math.isfinite(item):
-            return True
-    return False
+def _may_be_infinite(value: Any) -> bool:
+    """Whether a number that is not finite may be anywhere in it; False is certain."""
+    try:
+        packed = _pack(value)
+    except (OverflowError, UnicodeEncodeError, msgspec.EncodeError):
+        return True
+    return _FLOAT in packed and _NOT_FINITE.search(packed) is not None
 
 
 def _refuse_infinite(value: Any, path: str) -> None:

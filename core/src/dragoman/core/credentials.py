@@ -70,6 +70,9 @@ def refuse_direct(provider: Provider) -> None:
 
 def suits_direct(provider: Provider) -> bool:
     """Whether a plain key over plain HTTP is all that a provider needs."""
+    if provider.key_env and not provider.api_key:
+        # Its SDK may find another credential, and says so if there is none.
+        return False
     try:
         refuse_direct(provider)
     except DragomanError:

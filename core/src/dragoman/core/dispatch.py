@@ -10,11 +10,9 @@ from urllib.parse import quote, unquote
 
 from dragoman.core.asks import Ask, CallOptions
 from dragoman.core.attempt import Attempt
-from dragoman.core.capabilities import capabilities_of, common
 from dragoman.core.choices import check_policy, check_sender
 from dragoman.core.errors import DragomanError, InvalidRequest, status_error
 from dragoman.core.exchange import CHAT, Exchange
-from dragoman.core.fallback import Attempts, ConfigList
 from dragoman.core.hooks import Hooks
 from dragoman.core.listing import join_lists, named_model, provider_model
 from dragoman.core.plugins import plugins
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 
     from dragoman.core.capabilities import Capabilities
     from dragoman.core.entries import Entry
+    from dragoman.core.fallback import ConfigList
     from dragoman.core.tapes import Recorder, Replayer
 
 #: Folders of tapes, for all clients of the process.
@@ -61,6 +60,8 @@ class Dispatcher:
         model = request.get("model")
         entries = self._entries(model, ask)
         if entries:
+            from dragoman.core.fallback import Attempts
+
             attempts = Attempts(entries, lambda entry: self._entry_attempt(entry, ask, options, extra_body, asked))
             first = attempts.next(None)
             assert first is not None  # noqa: S101 (without an attempt it raises)
@@ -83,6 +84,8 @@ class Dispatcher:
 
     def capabilities(self, model: str) -> Capabilities:
         """Return what is known of the provider that a request with this model goes to; of a list, what all have."""
+        from dragoman.core.capabilities import capabilities_of, common
+
         entries = self._entries(model, Ask({}))
         if self.config is None or not entries:
             return capabilities_of(self.router.route(model)[0])
@@ -244,7 +247,11 @@ def make_dispatcher(  # noqa: PLR0913 (as in Client)
             refuse_direct(provider)
     installed = plugins()
     router = Router(installed, default_provider, dict(default_options or {}), providers, dict(aliases or {}))
-    config = ConfigList(config_list, router, fallbacks) if config_list is not None or fallbacks else None
+    config = None
+    if config_list is not None or fallbacks:
+        from dragoman.core.fallback import ConfigList
+
+        config = ConfigList(config_list, router, fallbacks)
     return Dispatcher(router, Hooks(installed), config, tapes or choose_tapes(), sender)
 
 

@@ -11,7 +11,6 @@ import openai
 from dragoman.core.arguments import given_headers, is_omitted, plain_request, plain_timeout
 from dragoman.core.asks import Ask, CallOptions
 from dragoman.core.choices import check_policy
-from dragoman.core.configfiles import load_config
 from dragoman.core.dispatch import Dispatcher, choose_tapes, make_dispatcher
 from dragoman.core.errors import ConfigError
 from dragoman.core.exchange import CHAT
@@ -107,6 +106,8 @@ class ClientMixin:
         With `tags`, only those of the file's models are there that have one of them. Raises `ConfigError`, which
         names file, line and key.
         """
+        from dragoman.core.configfiles import load_config
+
         config = load_config(path)
         if tags:
             entries = [entry for entry in config.client.get("config_list", ()) if {*tags} & {*entry.get("tags", ())}]

@@ -157,7 +157,8 @@ def make_client(model: str, base_url: str | None, on_unsupported: str | None = N
     from dragoman.core.client import Client
     from dragoman.core.plugins import plugins
 
-    options: Json = client_options(config)
+    # Importing a vendor's SDK is most of what a first call costs, and there is no second one.
+    options: Json = {"sender": "auto", **client_options(config)}
     if on_unsupported:
         options["on_unsupported"] = on_unsupported
     if base_url:

@@ -88,7 +88,7 @@ def _rebuilt(message: Json, place: str, draft: Draft, ids: CallIds) -> Assistant
     blocks = encode_content(message.get("content"), f"{place}.content", ASSISTANT_PARTS)
     if not is_blank(message.get("refusal")):
         blocks.append(text_block(message["refusal"]))
-    turn = AssistantTurn(blocks=[*peer_thinking(message), *blocks])
+    turn = AssistantTurn([*peer_thinking(message), *blocks], [])
     for index, call in enumerate(message.get("tool_calls") or ()):
         _add_call(turn, _called(call, f"{place}.tool_calls[{index}]"), draft, ids)
     legacy = message.get("function_call")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 #: What a repaired conversation begins with, where the caller's begins with the assistant.
 OPENING = "(The conversation begins with the assistant.)"
+_ROLES = frozenset({"assistant", "function", "system", "tool", "user"})
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class _History:
         self._results = Results()
         self._deferred: list[Turn] = []
         self._ids = CallIds()
+        self._ttl = _request_ttl(draft)
 
     def add(self, message: Json, place: str) -> None:
         role = message["role"]
@@ -56,7 +58,7 @@ class _History:
             self._results.take(message, place)
         else:
             parts = USER_PARTS if role == "user" else SYSTEM_PARTS
-            blocks = encode_content(message.get("content"), f"{place}.content", parts, _request_ttl(self.draft))
+            blocks = encode_content(message.get("content"), f"{place}.content", parts, self._ttl)
             self._deferred.append(Turn(role, mark_last(blocks, cache_marker(message))))
 
     def _end_results(self) -> None:
@@ -65,7 +67,7 @@ class _History:
             self._results = Results()
             self._ids = CallIds()
         self.turns += self._deferred
-        self._deferred = []
+        self._deferred.clear()
 
     def end(self) -> list[Turn]:
         self._end_results()
@@ -81,7 +83,7 @@ def encode_messages(draft: Draft, messages: Any) -> None:
     if not isinstance(messages, list) or not messages:
         msg = "messages is empty. Anthropic needs at least one user message."
         raise InvalidRequest(msg)
-    checked = [_checked(message, f"messages[{index}]") for index, message in enumerate(messages)]
+    checked = [_checked(message, index) for index, message in enumerate(messages)]
     system: list[Json] = []
     lead = 0
     while lead < len(checked) and checked[lead]["role"] == "system":
@@ -101,13 +103,13 @@ def encode_messages(draft: Draft, messages: Any) -> None:
     draft.body["messages"] = [{"role": turn.role, "content": turn.blocks} for turn in turns]
 
 
-def _checked(message: Any, place: str) -> Json:
+def _checked(message: Any, index: int) -> Json:
     """The message with `developer` called what Anthropic calls it."""
     role = message.get("role") if isinstance(message, dict) else None
     if role == "developer":
         return {**message, "role": "system"}
-    if role not in {"system", "user", "assistant", "tool", "function"}:
-        msg = f"{place} has the role {role!r}. Use system, developer, user, assistant or tool."
+    if role not in _ROLES:
+        msg = f"messages[{index}] has the role {role!r}. Use system, developer, user, assistant or tool."
         raise InvalidRequest(msg)
     found: Json = message
     return found

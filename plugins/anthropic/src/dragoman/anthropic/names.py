@@ -34,11 +34,12 @@ def tool_names(chat: Json) -> dict[str, str]:
     """
     # The server tool's own name is fixed; a function of that name has to give way.
     reserved = {WEB_SEARCH} if chat.get("web_search_options") is not None else set()
-    names = list(dict.fromkeys(_names_in(chat)))
-    taken = {name for name in names if _VALID_NAME.fullmatch(name)} | reserved
+    names = dict.fromkeys(_names_in(chat))
+    valid = {name for name in names if _VALID_NAME.fullmatch(name)}
+    taken = valid | reserved
     renamed: dict[str, str] = {}
     for name in names:
-        if _VALID_NAME.fullmatch(name) and name not in reserved:
+        if name in valid and name not in reserved:
             continue
         renamed[name] = _free_name(name, taken)
         taken.add(renamed[name])
@@ -98,23 +99,24 @@ def _functions_in(chat: Json) -> Iterator[Json]:
 
 def _names_in(chat: Json) -> Iterator[str]:
     """Every name of a client's tool, in order: definitions, then history. Native tools keep theirs."""
-    for function in _functions_in(chat):
-        yield from _name_of(function)
+    for holder in _named_in(chat):
+        if isinstance(holder, dict) and isinstance(holder.get("name"), str):
+            yield holder["name"]
+
+
+def _named_in(chat: Json) -> Iterator[Any]:
+    yield from _functions_in(chat)
     for tool in chat.get("tools") or ():
         if is_custom(tool):
-            yield from _name_of(tool["custom"])
+            yield tool["custom"]
     for message in chat.get("messages") or ():
         if not isinstance(message, dict) or message.get("role") != "assistant":
             continue
-        yield from _name_of(message.get("function_call"))
+        if "function_call" in message:
+            yield message["function_call"]
         for call in message.get("tool_calls") or ():
             if isinstance(call, dict):
-                yield from _name_of(call.get("function") or call.get("custom"))
-
-
-def _name_of(holder: Any) -> Iterator[str]:
-    if isinstance(holder, dict) and isinstance(holder.get("name"), str):
-        yield holder["name"]
+                yield call.get("function") or call.get("custom")
 
 
 def _free_name(name: str, taken: set[str]) -> str:

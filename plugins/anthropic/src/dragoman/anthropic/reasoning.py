@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: The key in `extra_content`; it names the maker of the blocks, whatever the provider is called here.
 CARRY = "anthropic"
+#: Where libraries keep thinking that can be replayed.
+_PLACES = frozenset({"extra_content", "provider_specific_fields", "reasoning_details", "thinking_blocks"})
 
 
 def carried(message: Json, draft: Draft) -> tuple[list[Json] | None, Json]:
@@ -68,6 +70,8 @@ def peer_thinking(message: Json) -> list[Json]:
     any-llm: the text in `reasoning`, the signature in `extra_content`. Reasoning text alone is for people: it
     cannot be replayed, and as plain text it would put words into the model's mouth.
     """
+    if _PLACES.isdisjoint(message):
+        return []
     fields = message.get("provider_specific_fields")
     nested = fields.get("thinking_blocks") if isinstance(fields, dict) else None
     blocks = _signed(message.get("thinking_blocks") or nested)

@@ -7,6 +7,7 @@ Source: https://platform.claude.com/docs/en/api/messages. What OpenAI's schema h
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import Any
 
 from dragoman.anthropic.formats import answer_tool
@@ -161,13 +162,26 @@ class Tools:
     """How the tools of one request were renamed and reshaped on their way to Anthropic; undoes it."""
 
     def __init__(self, call: Call) -> None:
-        self._original = original_names(call.request)
-        self._wrapped = wrapped_tools(call.request)
-        self._custom = custom_tools(call.request)
+        self._request = call.request
         self._answer = answer_tool(call)
-        if self._answer and must_wrap(call.request["response_format"]["json_schema"]["schema"]):
-            self._wrapped |= {self._answer}
         self.legacy = answers_in_function_call(call.request)
+
+    # Looked up only for an answer that calls something: a long history has many names.
+
+    @cached_property
+    def _original(self) -> dict[str, str]:
+        return original_names(self._request)
+
+    @cached_property
+    def _custom(self) -> frozenset[str]:
+        return custom_tools(self._request)
+
+    @cached_property
+    def _wrapped(self) -> frozenset[str]:
+        wrapped = wrapped_tools(self._request)
+        if self._answer and must_wrap(self._request["response_format"]["json_schema"]["schema"]):
+            wrapped |= {self._answer}
+        return wrapped
 
     @property
     def reason(self) -> str:

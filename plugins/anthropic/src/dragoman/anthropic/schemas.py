@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: The property that holds a schema which cannot stand at the top of `input_schema` itself.
 WRAP_KEY = "value"
 
-COMBINATORS = ("anyOf", "oneOf", "allOf")
+COMBINATORS = frozenset({"allOf", "anyOf", "oneOf"})
 #: Where schemas keep what they refer to; draft-07's word for it is understood like the newer one.
 _DEFINITIONS = ("$defs", "definitions")
 #: Keywords whose value is data: a `$ref` in there is not a reference.
@@ -98,11 +98,7 @@ def _definition(schema: Json, ref: str) -> Any:
 
 def is_object_schema(schema: Json) -> bool:
     """Whether a schema (without a reference at its top) can be an `input_schema` or an output format as it stands."""
-    return (
-        schema.get("type", "object") == "object"
-        and "$ref" not in schema
-        and not any(key in schema for key in COMBINATORS)
-    )
+    return schema.get("type", "object") == "object" and "$ref" not in schema and COMBINATORS.isdisjoint(schema)
 
 
 def must_wrap(parameters: object) -> bool:

@@ -10,8 +10,6 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from dragoman.anthropic.failures import vendor_error
 from dragoman.anthropic.response import (
     Tools,
@@ -24,12 +22,10 @@ from dragoman.anthropic.response import (
     decode_usage,
     is_client_call,
 )
-from dragoman.core import Call, Chunks, Event, Json, StreamCutError, VendorError, warn_once
+from dragoman.core import Call, Chunks, Event, Json, StreamCutError, VendorError, decode_json, warn_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-_decode = msgspec.json.Decoder().decode
 
 
 @dataclass(slots=True)
@@ -268,11 +264,7 @@ _HANDLERS: dict[str, Callable[[MessageDecoder, Json], list[Json]]] = {
 
 def _read(data: bytes) -> Json:
     """Decode an event; raises ValueError."""
-    try:
-        body = _decode(data)
-    except msgspec.DecodeError:
-        # The standard library also reads half a surrogate pair, which gateways make of a cut emoji.
-        body = json.loads(data)
+    body = decode_json(data)
     return body if isinstance(body, dict) else {}
 
 

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from dragoman.core import Event
+from dragoman.core import Event, decode_json
 from dragoman.litellm.extras import Extras
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class ProxyStream:
 
     def feed(self, event: Event) -> Iterator[Json]:
         """Return the chunks for one event."""
-        sent = json.loads(event.data)
+        sent = decode_json(event.data)
         if sent.get("choices"):
             sent["choices"] = [self._take(choice) for choice in sent["choices"]]
             event = Event(json.dumps(sent).encode(), event.name)

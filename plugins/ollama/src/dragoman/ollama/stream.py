@@ -6,10 +6,9 @@ answer; a tool call comes whole in one of them; the last line, with `done`, has 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from dragoman.core import Chunks, StreamCutError, VendorError
+from dragoman.core import Chunks, StreamCutError, VendorError, decode_json
 from dragoman.ollama.response import ToolCalls, decode_carry, decode_logprobs, decode_reason, decode_usage, unseen
 from dragoman.ollama.times import read_time
 
@@ -37,7 +36,7 @@ class ChatStream:
 
     def feed(self, event: Event) -> Iterator[Json]:
         """Return the chunks for one line."""
-        body = json.loads(event.data)
+        body = decode_json(event.data)
         if body.get("error"):
             # The status is gone by then, and the line does not name one.
             raise VendorError(self._decode_error(200, body))
