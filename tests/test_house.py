@@ -75,7 +75,7 @@ LAYERS = (
     {"hooks", "registration"},
     {"pricing", "routing"},
     {"failures"},
-    {"messages", "replies"},
+    {"messages", "replies", "responses"},
     {"exchange"},
     {"asks"},
     {"arguments", "functions", "inflating", "outgoing", "proxies", "retries", "senders", "stdlibhttp"},

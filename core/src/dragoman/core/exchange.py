@@ -23,6 +23,7 @@ from dragoman.core.provider import (
     Wire,
 )
 from dragoman.core.replies import accept, content_type, read_chunk, read_completion, read_json
+from dragoman.core.responses import RESPONSES, ResponsesWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from dragoman.core.attempt import Attempt
     from dragoman.core.failures import Phase
     from dragoman.core.hooks import Hooks
+    from dragoman.core.provider import Call, Provider
 
 CHAT = "chat/completions"
 _DONE = b"[DONE]"
@@ -39,7 +41,8 @@ class Exchange:
     """`attempt.provider` answers `attempt.call`; `hooks` are told. `done` is set when a stream's end was read.
 
     `content` is a request's body where that is no JSON (a form with a file), of the type `content_type`.
-    `following` gives the attempt to make after a failure, or None if the failure is final.
+    `following` gives the attempt to make after a failure, or None if the failure is final. `on_wire` is shown what is
+    about to be sent.
     """
 
     def __init__(
@@ -49,11 +52,13 @@ class Exchange:
         content: bytes | None = None,
         content_type: str = "",
         following: Callable[[BaseException], Attempt | None] | None = None,
+        on_wire: Callable[[Provider, Call, Wire], object] | None = None,
     ) -> None:
         self.hooks = hooks
         self.content = content
         self.content_type = content_type
         self.following = following
+        self.on_wire = on_wire
         self._attempt(attempt)
 
     def _attempt(self, attempt: Attempt) -> None:
@@ -82,7 +87,11 @@ class Exchange:
         #: Whether usage is in the chunks only as the caller asked for it, and whether the caller did.
         self._places_usage = self._usage_asked = False
         self._chat = self.call.endpoint == CHAT and self.call.method == "POST"
-        self._watcher = MessagesWatch(self.provider) if self.call.endpoint == MESSAGES else None
+        self._watcher: MessagesWatch | ResponsesWatch | None = None
+        if self.call.endpoint == MESSAGES:
+            self._watcher = MessagesWatch(self.provider)
+        elif self.call.endpoint == RESPONSES and self.call.method == "POST":
+            self._watcher = ResponsesWatch()
         #: Whether a chat's request and answer are handed on in Anthropic's dialect; `open` finds out.
         self.passes = False
 
@@ -124,6 +133,8 @@ class Exchange:
         elif wire.content is None and wire.body is not None:
             wire.content = encode_json(wire.body)
         self._phase = "sending"
+        if self.on_wire is not None:
+            self.on_wire(self.provider, call, wire)
         return wire
 
     # Answers that come whole.
@@ -145,9 +156,10 @@ class Exchange:
     def _read(self, reply: Reply | AsyncReply, body: Json) -> Json:
         if self._chat:
             return read_completion(self.provider, self.call, reply, body)
-        if self._watcher is not None:
+        if isinstance(self._watcher, MessagesWatch):
             return self._watcher.read(body)
-        return self.provider.decode(self.call, body)
+        decoded = self.provider.decode(self.call, body)
+        return decoded if self._watcher is None else self._watcher.read(decoded)
 
     def _end(self, response: Json) -> Json:
         if self._chat:

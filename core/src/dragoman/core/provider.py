@@ -246,6 +246,14 @@ class Provider:
         """
         return shown
 
+    def is_private(self, model: str) -> bool:
+        """Whether only who runs this process may choose a model: its name is a file's here, or would be fetched.
+
+        A server lets its clients use such a model only where its configuration names it. The default: none is.
+        """
+        del model
+        return False
+
     # Translation: pure functions. No I/O, no clock, no randomness; arguments are not changed.
 
     def encode(self, call: Call) -> Wire:

@@ -70,6 +70,10 @@ class LlamaCpp(CompatibleProvider):
         """The engine in this process reads text; what a server makes of images depends on its model."""
         return shown.but(images=Capability("no", "the engine in this process reads text")) if self.in_process else shown
 
+    def is_private(self, model: str) -> bool:
+        """Names of the engine's models are paths and repositories, but for the one that comes with it."""
+        return self.in_process and model != DEMO
+
     def encode_chat(self, call: Call) -> Json:
         """Ask for several calls at once if the caller wants that."""
         chat = super().encode_chat(call)

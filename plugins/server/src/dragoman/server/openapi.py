@@ -67,6 +67,7 @@ def _describe() -> dict[str, Any]:
     name = {"name": "model", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     one["parameters"] = [{**name, "description": "Its name; slashes may stand as they are"}]
     text = {"description": "The page", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    page = {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}}
     status = _answer("How it is", "Status")
     listed = {"200": _answer("The models", "Models"), **_failures("401", "403", "429", "500", "504")}
     return {
@@ -92,6 +93,7 @@ def _describe() -> dict[str, Any]:
             "/v1/models/{model}": one,
             "/health/liveness": _gets("liveness", "Whether the process answers", {"200": status}),
             "/health/readiness": _gets("readiness", "Whether it takes requests", {"200": status}),
+            "/": _gets("page", "A page to try models on, where the settings have one", {"200": page, **_failures("404")}),
             "/metrics": _gets("metrics", "For Prometheus", {"200": text, **_failures("401", "403")}, open_to_all=False),
         },
         "components": {
