@@ -54,7 +54,9 @@ def test_responses_that_did_not_come_to_their_end_are_counted_too(kind: str) -> 
     assert call.usage == read_responses_usage(USAGE)
 
 
-@pytest.mark.parametrize("data", [b"response.completed, but no JSON", b'["response.completed"]', b'{"type": "response.completed"}'])
+@pytest.mark.parametrize(
+    "data", [b"response.completed, but no JSON", b'["response.completed"]', b'{"type": "response.completed"}']
+)
 def test_an_event_that_says_no_counts_leaves_them_unknown(data: bytes) -> None:
     watch, call = ResponsesWatch(), Call("openai", "m", {}, "responses")
     watch.look(call, b"data: " + data + b"\n\n")

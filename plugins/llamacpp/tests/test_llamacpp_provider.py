@@ -83,3 +83,9 @@ def test_the_engine_here_has_no_images_whatever_a_server_has() -> None:
     assert here.narrow_capabilities(shown)["images"] == Capability("no", "the engine in this process reads text")
     assert here.narrow_capabilities(shown)["tools"]
     assert there.narrow_capabilities(shown)["images"]
+
+
+def test_only_who_runs_the_process_names_files() -> None:
+    engine, server = LlamaCpp(), LlamaCpp(base_url="http://127.0.0.1:9")
+    assert [engine.is_private(name) for name in ("demo", "/m.gguf", "m.gguf", "org/repo")] == [False, True, True, True]
+    assert server.is_private("org/repo") is False

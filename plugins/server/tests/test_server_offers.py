@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from server_lab import ask, completion
 
 from dragoman.core.errors import httpx
-from dragoman.llamacpp import demo_model_path
+from dragoman.llamacpp import LlamaCpp, demo_model_path
 from dragoman.llamacpp.engine import engines
 
 WAIT = 60
 TEXT = {"max_tokens": 4}
 
 
-def post(server, body, path="chat/completions"):
+def post(server: Any, body: Any, path: str = "chat/completions") -> Any:
     return httpx.post(f"{server.url}/{path}", json=body, timeout=WAIT, trust_env=False)
 
 
 @pytest.fixture(scope="module")
-def file():
+def file() -> str:
     return str(demo_model_path())
 
 
 @pytest.mark.parametrize("path", ["chat/completions", "messages", "embeddings", "completions", "responses"])
-def test_a_client_cannot_name_a_file(server, file, path):
+def test_a_client_cannot_name_a_file(server: Any, file: str, path: str) -> None:
     for name in (f"llamacpp/{file}", "llamacpp:/etc/passwd", "llamacpp/org/repo"):
         answer = post(server, {**ask(name), "max_tokens": 4, "input": "x", "prompt": "x"}, path)
         assert answer.status_code == 404
@@ -35,13 +37,13 @@ def test_a_client_cannot_name_a_file(server, file, path):
     assert engines.loaded() == []
 
 
-def test_not_where_llamacpp_is_the_default_provider_either(serve, file):
+def test_not_where_llamacpp_is_the_default_provider_either(serve: Any, file: str) -> None:
     server = serve(client={"default_provider": "llamacpp", "default_options": {}})
     assert post(server, ask(file, **TEXT)).json()["error"]["code"] == "model_not_found"
     assert post(server, ask("demo", **TEXT)).status_code == 200
 
 
-def test_what_comes_with_the_engine_and_what_the_configuration_names_is_offered(serve, file):
+def test_what_comes_with_the_engine_and_what_the_configuration_names_is_offered(serve: Any, file: str) -> None:
     entry = f"llamacpp/{file}"
     client = {
         "aliases": {"small": entry},
@@ -53,7 +55,7 @@ def test_what_comes_with_the_engine_and_what_the_configuration_names_is_offered(
         assert post(server, ask(name, **TEXT)).status_code == 200, name
 
 
-def test_a_list_does_not_tell_of_files(serve, file):
+def test_a_list_does_not_tell_of_files(serve: Any, file: str) -> None:
     server = serve(client={"aliases": {"small": f"llamacpp/{file}"}})
     assert post(server, ask("small", **TEXT)).status_code == 200
     listed = httpx.get(f"{server.url}/models", timeout=WAIT, trust_env=False).json()["data"]
@@ -62,8 +64,6 @@ def test_a_list_does_not_tell_of_files(serve, file):
     assert [name for name in names if file in name] == []
 
 
-def test_a_server_of_llamacpps_knows_its_own_names(serve, provider):
-    from dragoman.llamacpp import LlamaCpp
-
+def test_a_server_of_llamacpps_knows_its_own_names(serve: Any, provider: Any) -> None:
     client = {"default_options": {}, "providers": [LlamaCpp(base_url=provider.url)]}
     assert post(serve(client=client), ask("llamacpp/org/repo")).json()["model"] == completion("org/repo")["model"]

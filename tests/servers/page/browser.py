@@ -121,7 +121,7 @@ class Chromium:
             const look = () => {{
                 const found = {condition};
                 if (found) resolve(found);
-                else if (performance.now() > end) reject(new Error("it never came: " + document.body.innerText.slice(0, 3000)));
+                else if (performance.now() > end) reject(new Error(document.body.innerText.slice(0, 3000)));
                 else requestAnimationFrame(look);
             }};
             look();

@@ -44,8 +44,8 @@ def serve(vendor: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     def start(more: str = "", **environment: str) -> str:
         folder = tmp_path_factory.mktemp("gateway")
         config = folder / "dragoman.toml"
-        model = f'[[models.claude]]\nmodel = "anthropic/claude-sonnet-4-5"\nbase_url = "{vendor.url}"\napi_key = "env:OURS"\n'
-        config.write_text(f"max_retries = 0\n{model}\n{more}\n", "utf-8")
+        model = f'model = "anthropic/claude-sonnet-4-5"\nbase_url = "{vendor.url}"\napi_key = "env:OURS"'
+        config.write_text(f"max_retries = 0\n[[models.claude]]\n{model}\n{more}\n", "utf-8")
         command = [sys.executable, "-m", "dragoman", "serve", "--port", "0", "--config", str(config)]
         plugins = {"DRAGOMAN_OFFLINE": "1", "DRAGOMAN_PLUGINS": "anthropic,llamacpp,openai,server"}
         env = {**os.environ, **plugins, "OURS": KEY, **environment}

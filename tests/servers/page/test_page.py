@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import KEY
+from vendor import MARKUP
 
 from dragoman.server.keys import hash_key
 
@@ -69,7 +70,7 @@ def ask(browser: Chromium, text: str) -> str:
 
 @pytest.fixture
 def page(browser: Chromium, url: str) -> Iterator[Chromium]:
-    """The page, at the vendor's model. In the end the browser has had nothing to complain of, and left the gateway alone."""
+    """The page, at the vendor's model. In the end the browser had no complaints, and has asked nobody else."""
     browser.look(1440, 900)
     browser.open(f"{url}/")
     pick(browser, "claude")
@@ -84,26 +85,43 @@ def test_a_chat_streams_and_shows_its_wire(page: Chromium, vendor: Vendor, kept:
     fill(page, "unsupported", "adapt")
     shown = ask(page, "Good morning! Who are you?")
     assert "A dragoman stands" in shown
-    # What a model says is never read as HTML.
-    assert "<b>This is text</b> <img src=x onerror=alert(1)>" in shown
-    assert page.run(f"{LAST}.querySelectorAll('b, img').length") == 0
     assert page.run(f"{LAST}.querySelector('pre code').textContent").startswith("def interpret(words: str)")
     assert page.run(f"{LAST}.querySelector('.thoughts .text').textContent") == "The court asks who I am."
     facts = page.run(f"{LAST}.querySelector('.facts').innerText")
     assert all(word in facts for word in ("finish_reason", "stop", "first token", "21 tokens", "42 tokens")), facts
     panel = page.run("document.querySelector('#exchange-view').innerText")
     assert "POST /v1/messages" in panel
-    assert "temperature adapted" in panel
+    assert "temperature adapted: " in panel
     wire = json.loads(page.run("document.querySelector('.sent pre').textContent"))
     assert wire == vendor.seen[-1]
-    assert (wire["system"], wire["temperature"]) != ("You are an interpreter.", 1.5)
+    assert wire["system"][0]["text"] == "You are an interpreter."
+    assert wire["temperature"] == 1
     asked = json.loads(page.run("document.querySelector('.asked pre').textContent"))
     assert asked["messages"][0] == {"role": "system", "content": "You are an interpreter."}
     assert KEY not in page.run("document.documentElement.outerHTML")
-    for name, width, height, dark in (("light", 1440, 900, False), ("dark", 1440, 900, True), ("narrow", 412, 915, False)):
-        page.look(width, height, dark=dark)
-        assert page.run("document.documentElement.scrollWidth") <= width
+    for name, dark in (("light", False), ("dark", True)):
+        page.look(1440, 900, dark=dark)
+        assert page.run("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]") == [1440, 900]
         assert page.screenshot(kept / f"gateway-{name}.png")[:4] == b"\x89PNG"
+
+
+def test_what_a_model_says_is_never_read_as_html(page: Chromium) -> None:
+    assert MARKUP in ask(page, "Say some markup.")
+    assert page.run(f"{LAST}.querySelectorAll('b, img, script').length") == 0
+
+
+def test_a_narrow_window_has_room_for_everything(page: Chromium, url: str, kept: Path) -> None:
+    page.look(412, 915)
+    page.open(f"{url}/?narrow")
+    pick(page, "claude")
+    assert page.run("[...document.querySelectorAll('main > aside > details')].some(({open}) => open)") is False
+    ask(page, "Good morning!")
+    page.screenshot(kept / "gateway-narrow.png")
+    for name in ("settings", "wire"):
+        page.run(f"document.getElementById('{name}').open = true")
+        assert page.run("document.documentElement.scrollWidth") <= 412
+        page.run(f"document.getElementById('{name}').scrollIntoView()")
+        page.screenshot(kept / f"gateway-narrow-{name}.png")
 
 
 def test_a_second_turn_has_the_first_one_and_retry_asks_again(page: Chromium, vendor: Vendor) -> None:
@@ -159,6 +177,18 @@ def test_tools_are_called_here_and_answered_by_hand(page: Chromium, vendor: Vend
     assert '{"result":40}' in json.dumps(results[0]).replace("\\", "")
     assert '{"degrees": 21}' in page.run(f"{LAST}.innerText")
     assert page.run("document.querySelector('.turn.assistant .facts').innerText").count("tool_calls") == 1
+
+
+def test_calls_that_were_not_answered_are_no_part_of_the_history(page: Chromium, vendor: Vendor) -> None:
+    fill(page, "own-tools", '{"name": "get_weather"}')
+    say(page, "Use the tools!")
+    page.wait("document.querySelector('.call.open textarea')")
+    page.run("document.querySelector('#stop').click()")
+    page.wait("document.querySelector('.remark')")
+    ask(page, "Never mind.")
+    told = json.dumps(vendor.seen[-1]["messages"])
+    assert "Never mind." in told
+    assert "tool_use" not in told
 
 
 def test_stop_ends_the_providers_stream(page: Chromium, vendor: Vendor) -> None:

@@ -14,7 +14,8 @@ def interpret(words: str) -> str:
     return words  # nothing lost
 ```
 
-Nothing is lost, as `interpret` shows. <b>This is text</b> <img src=x onerror=alert(1)>"""
+Every word is sent, translated, adapted in the open, or refused: `interpret` drops none."""
+MARKUP = "<b>This is text</b> <img src=x onerror=alert(1)><script>alert(2)</script>"
 
 
 class Vendor(ThreadingHTTPServer):
@@ -56,6 +57,8 @@ class Handler(BaseHTTPRequestHandler):
             self._json(429, {"type": "error", "error": error}, retry_after="17", x_should_retry="false")
         elif "for ever" in said:
             self._for_ever()
+        elif "markup" in said:
+            self._stream([_text(MARKUP)])
         elif results:
             self._stream([_text("The tools say: " + " and ".join(map(_text_of, results)))])
         elif images:

@@ -72,7 +72,7 @@ class Dispatcher:
             attempts = Attempts(entries, lambda entry: self._entry_attempt(entry, ask, options, extra_body, asked))
             first = attempts.next(None)
             assert first is not None  # noqa: S101 (without an attempt it raises)
-            return Exchange(first, self.hooks, following=attempts.next, on_wire=options.on_wire)
+            return Exchange(first, self.hooks, following=attempts.next)
         options = replace(options, on_unsupported=asked or options.on_unsupported)
         if isinstance(model, str) and model:
             provider, request["model"] = self.router.route(model)
@@ -85,8 +85,8 @@ class Dispatcher:
         call = self._call(provider, ask, options)
         call.extra_body = extra_body
         hide_usage = options.count_usage and _ask_for_usage(call)
-        attempt = Attempt(provider, call, hide_usage=hide_usage, native=ask.native)
-        return Exchange(attempt, self.hooks, ask.content, ask.content_type, on_wire=options.on_wire)
+        attempt = Attempt(provider, call, hide_usage=hide_usage, native=ask.native, on_wire=options.on_wire)
+        return Exchange(attempt, self.hooks, ask.content, ask.content_type)
 
     def capabilities(self, model: str) -> Capabilities:
         """Return what is known of the provider that a request with this model goes to; of a list, what all have."""
@@ -134,7 +134,8 @@ class Dispatcher:
         call.price = entry.price
         # What an entry says stands in the chat alone.
         native = None if entry.params or entry.extra_body else ask.native
-        return Attempt(provider, call, self.config.pace(entry), hide_usage=_ask_for_usage(call), native=native)
+        pace, hide_usage = self.config.pace(entry), _ask_for_usage(call)
+        return Attempt(provider, call, pace, hide_usage=hide_usage, native=native, on_wire=options.on_wire)
 
     def redacted(self, text: str) -> str:
         """Return a text of a provider's, without the keys of providers: some servers quote the one that they refuse."""

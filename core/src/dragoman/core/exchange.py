@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from dragoman.core.attempt import Attempt
     from dragoman.core.failures import Phase
     from dragoman.core.hooks import Hooks
-    from dragoman.core.provider import Call, Provider
 
 CHAT = "chat/completions"
 _DONE = b"[DONE]"
@@ -41,8 +40,7 @@ class Exchange:
     """`attempt.provider` answers `attempt.call`; `hooks` are told. `done` is set when a stream's end was read.
 
     `content` is a request's body where that is no JSON (a form with a file), of the type `content_type`.
-    `following` gives the attempt to make after a failure, or None if the failure is final. `on_wire` is shown what is
-    about to be sent.
+    `following` gives the attempt to make after a failure, or None if the failure is final.
     """
 
     def __init__(
@@ -52,13 +50,11 @@ class Exchange:
         content: bytes | None = None,
         content_type: str = "",
         following: Callable[[BaseException], Attempt | None] | None = None,
-        on_wire: Callable[[Provider, Call, Wire], object] | None = None,
     ) -> None:
         self.hooks = hooks
         self.content = content
         self.content_type = content_type
         self.following = following
-        self.on_wire = on_wire
         self._attempt(attempt)
 
     def _attempt(self, attempt: Attempt) -> None:
@@ -133,8 +129,8 @@ class Exchange:
         elif wire.content is None and wire.body is not None:
             wire.content = encode_json(wire.body)
         self._phase = "sending"
-        if self.on_wire is not None:
-            self.on_wire(self.provider, call, wire)
+        if self._tried.on_wire is not None:
+            self._tried.on_wire(self.provider, call, wire)
         return wire
 
     # Answers that come whole.

@@ -103,9 +103,7 @@ def _routes(gateway: Gateway) -> list[Route]:
         Route("/metrics", pages.metrics),
         Route("/openapi.json", pages.openapi),
     ]
-    models = ByVersion(
-        Endpoint(gateway, "models", turn=ListTurn), Endpoint(gateway, "models", turn=MessagesListTurn)
-    )
+    models = ByVersion(Endpoint(gateway, "models", turn=ListTurn), Endpoint(gateway, "models", turn=MessagesListTurn))
     model = ByVersion(Model(gateway), Model(gateway, turn=MessagesModelTurn))
     listed = [
         route

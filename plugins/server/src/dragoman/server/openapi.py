@@ -93,7 +93,9 @@ def _describe() -> dict[str, Any]:
             "/v1/models/{model}": one,
             "/health/liveness": _gets("liveness", "Whether the process answers", {"200": status}),
             "/health/readiness": _gets("readiness", "Whether it takes requests", {"200": status}),
-            "/": _gets("page", "A page to try models on, where the settings have one", {"200": page, **_failures("404")}),
+            "/": _gets(
+                "page", "A page to try models on, where the settings have one", {"200": page, **_failures("404")}
+            ),
             "/metrics": _gets("metrics", "For Prometheus", {"200": text, **_failures("401", "403")}, open_to_all=False),
         },
         "components": {

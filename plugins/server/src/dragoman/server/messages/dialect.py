@@ -85,7 +85,5 @@ class MessagesDialect:
 def _policy_of(body: Json, target: Target) -> OnUnsupported:
     """What the request says itself, or who will answer it. Core judges the word; here it only has to be one."""
     control = body.get("dragoman")
-    found: OnUnsupported = (
-        control.get("on_unsupported", target.policy) if isinstance(control, dict) else target.policy
-    )
+    found: OnUnsupported = control.get("on_unsupported", target.policy) if isinstance(control, dict) else target.policy
     return found

@@ -69,6 +69,8 @@ export class Chat {
       }
       this.#add(remark(`Stopped after ${MOST_ROUNDS} answers in a row.`));
     } catch (error) {
+      // Calls that nobody answered cannot stand in a history.
+      if (this.abort === abort && this.history.at(-1)?.tool_calls) this.history.pop();
       if (abort.signal.aborted) this.#stopped(abort);
       else this.#add(failureView(error instanceof Failure ? error : new Failure(String(error.message ?? error))));
     } finally {

@@ -35,8 +35,8 @@ export class WirePanel {
     if (!exchange) return;
     find("exchange-view").replaceChildren(
       section("OpenAI's request", "asked", el("p", {className: "line"}, "POST /v1/chat/completions"), json(exchange.request)),
-      ...this.#wires(exchange),
       ledgerView(exchange),
+      ...this.#wires(exchange),
     );
   }
 
