@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.core import Call
+from dragoman.core import Call, Provider
 from dragoman.core.responses import ResponsesWatch, read_responses_usage
 
 USAGE = {"input_tokens": 4, "output_tokens": 6, "total_tokens": 10, "output_tokens_details": {"reasoning_tokens": 2}}
@@ -32,7 +32,7 @@ def test_usage_has_chats_names_beside_its_own() -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 4096])
 def test_a_stream_is_counted_by_its_last_event(size: int) -> None:
-    watch, call = ResponsesWatch(), Call("openai", "m", {}, "responses")
+    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
     content = CREATED + DELTA + COMPLETED
     for at in range(0, len(content), size):
         assert watch.look(call, content[at : at + size])[1] is False
@@ -41,7 +41,7 @@ def test_a_stream_is_counted_by_its_last_event(size: int) -> None:
 
 
 def test_what_only_says_that_it_begins_is_no_content() -> None:
-    watch, call = ResponsesWatch(), Call("openai", "m", {}, "responses")
+    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
     assert watch.look(call, CREATED) == (False, False)
     assert watch.look(call, DELTA) == (True, False)
     assert call.usage is None
@@ -49,7 +49,7 @@ def test_what_only_says_that_it_begins_is_no_content() -> None:
 
 @pytest.mark.parametrize("kind", ["response.incomplete", "response.failed"])
 def test_responses_that_did_not_come_to_their_end_are_counted_too(kind: str) -> None:
-    watch, call = ResponsesWatch(), Call("openai", "m", {}, "responses")
+    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
     watch.look(call, event(kind, response={"usage": USAGE}))
     assert call.usage == read_responses_usage(USAGE)
 
@@ -58,6 +58,6 @@ def test_responses_that_did_not_come_to_their_end_are_counted_too(kind: str) -> 
     "data", [b"response.completed, but no JSON", b'["response.completed"]', b'{"type": "response.completed"}']
 )
 def test_an_event_that_says_no_counts_leaves_them_unknown(data: bytes) -> None:
-    watch, call = ResponsesWatch(), Call("openai", "m", {}, "responses")
+    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
     watch.look(call, b"data: " + data + b"\n\n")
     assert call.usage is None

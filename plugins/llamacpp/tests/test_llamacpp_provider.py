@@ -86,6 +86,5 @@ def test_the_engine_here_has_no_images_whatever_a_server_has() -> None:
 
 
 def test_only_who_runs_the_process_names_files() -> None:
-    engine, server = LlamaCpp(), LlamaCpp(base_url="http://127.0.0.1:9")
-    assert [engine.is_private(name) for name in ("demo", "/m.gguf", "m.gguf", "org/repo")] == [False, True, True, True]
-    assert server.is_private("org/repo") is False
+    assert LlamaCpp().public_models == {"demo"}
+    assert LlamaCpp(base_url="http://127.0.0.1:9").public_models is None

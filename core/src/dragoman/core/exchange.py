@@ -14,26 +14,23 @@ from dragoman.core.codec import encode_json, encode_lenient
 from dragoman.core.failures import check_messages, failure_of, no_endpoint, told_to_start
 from dragoman.core.framing import NDJSON, SSE, WholeEvents, event_parts, frames
 from dragoman.core.messages import MESSAGES, MessagesWatch, encode_native, native_of
-from dragoman.core.provider import (
-    AsyncReply,
-    Json,
-    Reply,
-    StreamCutError,
-    StreamDecoder,
-    Wire,
-)
+from dragoman.core.provider import AsyncReply, Json, Reply, StreamCutError, StreamDecoder, Wire
 from dragoman.core.replies import accept, content_type, read_chunk, read_completion, read_json
 from dragoman.core.responses import RESPONSES, ResponsesWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from dragoman.core.attempt import Attempt
     from dragoman.core.failures import Phase
     from dragoman.core.hooks import Hooks
+    from dragoman.core.provider import Provider
 
 CHAT = "chat/completions"
 _DONE = b"[DONE]"
+#: Who looks on while answers go by that are not translated.
+_WATCHES: Mapping[str, Callable[[Provider], MessagesWatch | ResponsesWatch]]
+_WATCHES = {MESSAGES: MessagesWatch, RESPONSES: ResponsesWatch}
 
 
 class Exchange:
@@ -83,11 +80,8 @@ class Exchange:
         #: Whether usage is in the chunks only as the caller asked for it, and whether the caller did.
         self._places_usage = self._usage_asked = False
         self._chat = self.call.endpoint == CHAT and self.call.method == "POST"
-        self._watcher: MessagesWatch | ResponsesWatch | None = None
-        if self.call.endpoint == MESSAGES:
-            self._watcher = MessagesWatch(self.provider)
-        elif self.call.endpoint == RESPONSES and self.call.method == "POST":
-            self._watcher = ResponsesWatch()
+        watch = _WATCHES.get(self.call.endpoint)
+        self._watcher = watch(self.provider) if watch is not None else None
         #: Whether a chat's request and answer are handed on in Anthropic's dialect; `open` finds out.
         self.passes = False
 

@@ -11,7 +11,7 @@ from dragoman.core.codec import decode_json
 from dragoman.core.framing import SSE
 
 if TYPE_CHECKING:
-    from dragoman.core.provider import Call, Json
+    from dragoman.core.provider import Call, Json, Provider
 
 RESPONSES = "responses"
 #: What is said before there is content, and the events that have the whole response, and with it the counts.
@@ -36,7 +36,8 @@ def read_responses_usage(usage: Json) -> Json:
 class ResponsesWatch:
     """Looks on while one answer goes by. `usage` is None until the provider has counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, provider: Provider) -> None:
+        del provider
         self._frames = SSE()
         self._begun = False
         self.usage: Json | None = None

@@ -56,6 +56,9 @@ class LlamaCpp(CompatibleProvider):
             context_size, threads, gpu_layers, parallel, chat_template, reasoning_format, pooling
         )
         self.parallel_tool_calls = parallel_tool_calls
+        if self.in_process:
+            # The names of all others are paths and repositories.
+            self.public_models = frozenset({DEMO})
 
     def __repr__(self) -> str:
         """Name and place."""
@@ -69,10 +72,6 @@ class LlamaCpp(CompatibleProvider):
     def narrow_capabilities(self, shown: Capabilities) -> Capabilities:
         """The engine in this process reads text; what a server makes of images depends on its model."""
         return shown.but(images=Capability("no", "the engine in this process reads text")) if self.in_process else shown
-
-    def is_private(self, model: str) -> bool:
-        """Names of the engine's models are paths and repositories, but for the one that comes with it."""
-        return self.in_process and model != DEMO
 
     def encode_chat(self, call: Call) -> Json:
         """Ask for several calls at once if the caller wants that."""

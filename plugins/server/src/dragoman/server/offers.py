@@ -23,7 +23,7 @@ def is_offered(dispatcher: Dispatcher, model: str) -> bool:
         provider, own = dispatcher.router.route(model)
     except DragomanError:
         return True
-    return not provider.is_private(own)
+    return provider.public_models is None or own in provider.public_models
 
 
 def check_offered(dispatcher: Dispatcher, ask: Ask) -> None:
