@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from dragoman.core import show_wire
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,6 +28,8 @@ class Wires:
 
     def note(self, provider: Provider, call: Call, wire: Wire) -> None:
         """Take down one attempt."""
+        from dragoman.core import show_wire
+
         if len(self._sent) < _MOST:
             self._sent.append((call, show_wire(provider, call, wire)))
 
