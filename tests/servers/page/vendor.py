@@ -49,7 +49,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.seen.append(body)
         content = body["messages"][-1]["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
-        said = " ".join(block.get("text", "") for block in blocks)
+        # What was said before and not answered stands in the same message.
+        said = blocks[-1].get("text", "")
         results = [block for block in blocks if block["type"] == "tool_result"]
         images = [block for block in blocks if block["type"] == "image"]
         if "limit" in said:
