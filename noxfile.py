@@ -412,6 +412,18 @@ def server_clients(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"])
+def page(session: nox.Session) -> None:
+    """Look at the server's page in a headless Chromium; screenshots are kept: nox -s page -- [FOLDER]."""
+    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+        session.skip("Chromium not found: apt-get install chromium")
+    folder = Path(*session.posargs[:1] or [session.create_tmp()]).resolve()
+    install(session, *test_needs())
+    env = {**CLEAN, "DRAGOMAN_SCREENSHOTS": str(folder)}
+    session.run("python", *pytest("tests/servers/page"), env=env)
+    session.log(f"screenshots: {', '.join(map(str, sorted(folder.glob('gateway-*.png'))))}")
+
+
+@nox.session(requires=["build"])
 def litellm_proxy(session: nox.Session) -> None:
     """Run the tests at LiteLLM's real proxy, which has an environment of its own (600 MB, kept)."""
     if shutil.disk_usage(ROOT).free < 2 * 2**30:

@@ -75,7 +75,7 @@ LAYERS = (
     {"hooks", "registration"},
     {"pricing", "routing"},
     {"failures"},
-    {"messages", "replies"},
+    {"messages", "replies", "responses"},
     {"exchange"},
     {"asks"},
     {"inflating", "outgoing", "proxies", "retries", "stdlibhttp"},

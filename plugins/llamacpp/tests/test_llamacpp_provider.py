@@ -83,3 +83,8 @@ def test_the_engine_here_has_no_images_whatever_a_server_has() -> None:
     assert here.narrow_capabilities(shown)["images"] == Capability("no", "the engine in this process reads text")
     assert here.narrow_capabilities(shown)["tools"]
     assert there.narrow_capabilities(shown)["images"]
+
+
+def test_only_who_runs_the_process_names_files() -> None:
+    assert LlamaCpp().public_models == {"demo"}
+    assert LlamaCpp(base_url="http://127.0.0.1:9").public_models is None

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 KEY = "sk-upstream-01234567"
 USAGE = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
+#: The same in the words of Responses.
+COUNTS = {"input_tokens": 4, "output_tokens": 6}
 #: What a flood is made of.
 BLOCK = b"data: " + json.dumps({"choices": [{"index": 0, "delta": {"content": "x" * 4000}}]}).encode() + b"\n\n"
 
@@ -45,6 +47,16 @@ def events(*, usage: bool) -> list[bytes]:
     said = [chunk({"role": "assistant"}), *(chunk({"content": word}) for word in ("Hel", "lo", "!"))]
     counted = [chunk({}, choices=[], usage=USAGE)] if usage else []
     return [*said, chunk({}, "stop"), *counted, b"data: [DONE]\n\n"]
+
+
+def responses_events(model: str) -> bytes:
+    """A whole stream of Responses, which is counted in its last event."""
+    told: list[tuple[str, dict[str, Any]]] = [
+        ("response.created", {"response": {"id": "r", "model": model, "usage": None}}),
+        ("response.output_text.delta", {"delta": "Hello!"}),
+        ("response.completed", {"response": {"id": "r", "model": model, "usage": COUNTS}}),
+    ]
+    return b"".join(f"event: {kind}\ndata: {json.dumps({'type': kind, **more})}\n\n".encode() for kind, more in told)
 
 
 @dataclass
@@ -97,8 +109,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/v1/embeddings":
             data = [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}]
             self._json(200, {"object": "list", "model": "e", "data": data, "usage": {"prompt_tokens": 2}})
+        elif self.path == "/v1/responses" and body.get("stream"):
+            self._open()
+            self.wfile.write(responses_events(body["model"]))
         elif self.path != "/v1/chat/completions":
-            self._json(200, {"id": "other", "object": self.path, "usage": {"input_tokens": 4, "output_tokens": 6}})
+            self._json(200, {"id": "other", "object": self.path, "usage": COUNTS})
         else:
             with_stream = body.get("stream", False)
             getattr(self, "_" + body["model"].replace("-", "_"), self._text)(body, seen, with_stream)

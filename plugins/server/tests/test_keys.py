@@ -141,8 +141,10 @@ def test_without_keys_the_limits_of_models_hold() -> None:
     assert isinstance(make_gate(ServerSettings(limits={"*": Limits(1)})), KeyGate)
 
     async def run() -> None:
-        caller = opened.admit({})
+        caller = opened.admit({"host": "127.0.0.1:4000"})
         assert isinstance(caller, Anybody)
+        with pytest.raises(Refusal, match="this machine only"):
+            opened.admit({"host": "elsewhere.example"})
         await opened.begin(caller, "m")
         with pytest.raises(Refusal, match="Rate limit reached for m"):
             await opened.begin(caller, "m")

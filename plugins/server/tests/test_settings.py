@@ -54,6 +54,8 @@ drain_seconds = 3
 redis_url = "env:REDIS"
 log_prompts = true
 stream_usage = false
+page = false
+show_wire = true
 endpoints = ["files"]
 [server.limits."llamacpp/*"]
 requests_per_minute = 5

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from dragoman.core.retries import retry_pauses, retry_wait
     from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
     from dragoman.core.service import AsyncAnswer, AsyncService, failure, read_ask
-    from dragoman.core.tapes import Recorder, Replayer
+    from dragoman.core.tapes import Recorder, Replayer, show_wire
 
 _HOME = {
     "asks": ("AnswerWriter", "Ask", "CallOptions"),
@@ -121,7 +121,7 @@ _HOME = {
     "retries": ("retry_pauses", "retry_wait"),
     "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
     "service": ("AsyncAnswer", "AsyncService", "failure", "read_ask"),
-    "tapes": ("Recorder", "Replayer"),
+    "tapes": ("Recorder", "Replayer", "show_wire"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -205,6 +205,7 @@ __all__ = [
     "retry_pauses",
     "retry_wait",
     "sdk_sender",
+    "show_wire",
     "stand_in",
     "strip_peer_keys",
     "unpack",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from dragoman.core.exchange import Exchange
-    from dragoman.core.provider import Json, OnUnsupported, Timeout
+    from dragoman.core.provider import Call, Json, OnUnsupported, Provider, Timeout, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class CallOptions:
 
     `headers` are this call's own; `default_headers` are all calls', and credentials among them are for the
     default provider. `count_usage`: streams of chat completions are asked for their usage, which the caller sees
-    only if the request asks for it too; it stands in the `Call`.
+    only if the request asks for it too; it stands in the `Call`. `on_wire` is shown what is about to be sent, once for
+    each attempt.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -31,6 +32,7 @@ class CallOptions:
     default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, object] = field(default_factory=dict, repr=False)
     count_usage: bool = False
+    on_wire: Callable[[Provider, Call, Wire], object] | None = None
 
 
 class AnswerWriter(Protocol):

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dragoman.core.provider import Call, Json, Provider
+    from collections.abc import Callable
+
+    from dragoman.core.provider import Call, Json, Provider, Wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,7 @@ class Attempt:
     """A provider and the call that it is to answer.
 
     `wait`: in so many seconds it may be sent. `hide_usage`: a stream's usage is asked for, but not by the caller.
-    `native`: the same request in Anthropic's dialect, for a provider that has it.
+    `native`: the same request in Anthropic's dialect, for a provider that has it. `on_wire` is shown what is sent.
     """
 
     provider: Provider
@@ -22,3 +24,4 @@ class Attempt:
     wait: float = 0.0
     hide_usage: bool = False
     native: Json | None = None
+    on_wire: Callable[[Provider, Call, Wire], object] | None = None

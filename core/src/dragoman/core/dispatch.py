@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from dragoman.core.asks import Ask, CallOptions
@@ -21,7 +21,7 @@ from dragoman.core.routing import Router
 from dragoman.core.secrecy import SHORTEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from dragoman.core.capabilities import Capabilities
     from dragoman.core.entries import Entry
@@ -34,6 +34,14 @@ _TAPES = ("DRAGOMAN_REPLAY", "DRAGOMAN_RECORD")
 _LISTING_TIMEOUT: Timeout = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": 5.0}
 #: What a client says to its default provider only, when it says so in all its requests.
 _CREDENTIALS = frozenset({"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key"})
+
+
+class Candidate(NamedTuple):
+    """Who may answer for a model, what it calls the model, and the policy that its entry has of its own."""
+
+    provider: Provider
+    model: str
+    on_unsupported: OnUnsupported | None = None
 
 
 @dataclass(slots=True)
@@ -78,18 +86,27 @@ class Dispatcher:
         call = self._call(provider, ask, options)
         call.extra_body = extra_body
         hide_usage = options.count_usage and _ask_for_usage(call)
-        return Exchange(
-            Attempt(provider, call, hide_usage=hide_usage, native=ask.native), self.hooks, ask.content, ask.content_type
-        )
+        attempt = Attempt(provider, call, hide_usage=hide_usage, native=ask.native, on_wire=options.on_wire)
+        return Exchange(attempt, self.hooks, ask.content, ask.content_type)
 
     def capabilities(self, model: str) -> Capabilities:
         """Return what is known of the provider that a request with this model goes to; of a list, what all have."""
         from dragoman.core.capabilities import capabilities_of, common
 
+        return common(capabilities_of(candidate.provider) for candidate in self.candidates(model))
+
+    def candidates(self, model: str) -> Iterator[Candidate]:
+        """Give who may answer a request for a model, in the order in which they are asked."""
         entries = self._entries(model, Ask({}))
         if self.config is None or not entries:
-            return capabilities_of(self.router.route(model)[0])
-        return common(capabilities_of(self.config.provider(entry)[0]) for entry in entries)
+            yield Candidate(*self.router.route(model))
+            return
+        for entry in entries:
+            yield Candidate(*self.config.provider(entry), entry.on_unsupported)
+
+    def names(self, model: str) -> bool:
+        """Whether the configuration has a model of this name: an entry, an alias or a fallback."""
+        return model in self.router.aliases or (self.config is not None and bool(model and self.config.named(model)))
 
     def _entries(self, model: Any, ask: Ask) -> list[Entry]:
         """The entries that may answer. Only a chat may leave the choice to the whole list; forms hold their model."""
@@ -120,7 +137,8 @@ class Dispatcher:
         call.price = entry.price
         # What an entry says stands in the chat alone.
         native = None if entry.params or entry.extra_body else ask.native
-        return Attempt(provider, call, self.config.pace(entry), hide_usage=_ask_for_usage(call), native=native)
+        pace, hide_usage = self.config.pace(entry), _ask_for_usage(call)
+        return Attempt(provider, call, pace, hide_usage=hide_usage, native=native, on_wire=options.on_wire)
 
     def redacted(self, text: str) -> str:
         """Return a text of a provider's, without the keys of providers: some servers quote the one that they refuse."""
@@ -166,10 +184,8 @@ class Dispatcher:
 
     def resolve(self, model: str) -> tuple[Provider, str]:
         """Return the provider that is asked first for a model, and what it calls the model."""
-        entries = self._entries(model, Ask({}))
-        if self.config is not None and entries:
-            return self.config.provider(entries[0])
-        return self.router.route(model)
+        provider, own, _ = next(self.candidates(model))
+        return provider, own
 
     def as_listed(self, call: Call, body: Json) -> Json:
         """Name a single model as the list does; `body` itself where it is none."""

@@ -14,25 +14,23 @@ from dragoman.core.codec import encode_json, encode_lenient
 from dragoman.core.failures import check_messages, failure_of, no_endpoint, told_to_start
 from dragoman.core.framing import NDJSON, SSE, WholeEvents, event_parts, frames
 from dragoman.core.messages import MESSAGES, MessagesWatch, encode_native, native_of
-from dragoman.core.provider import (
-    AsyncReply,
-    Json,
-    Reply,
-    StreamCutError,
-    StreamDecoder,
-    Wire,
-)
+from dragoman.core.provider import AsyncReply, Json, Reply, StreamCutError, StreamDecoder, Wire
 from dragoman.core.replies import accept, content_type, read_chunk, read_completion, read_json
+from dragoman.core.responses import RESPONSES, ResponsesWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from dragoman.core.attempt import Attempt
     from dragoman.core.failures import Phase
     from dragoman.core.hooks import Hooks
+    from dragoman.core.provider import Provider
 
 CHAT = "chat/completions"
 _DONE = b"[DONE]"
+#: Who looks on while answers go by that are not translated.
+_WATCHES: Mapping[str, Callable[[Provider], MessagesWatch | ResponsesWatch]]
+_WATCHES = {MESSAGES: MessagesWatch, RESPONSES: ResponsesWatch}
 
 
 class Exchange:
@@ -82,7 +80,8 @@ class Exchange:
         #: Whether usage is in the chunks only as the caller asked for it, and whether the caller did.
         self._places_usage = self._usage_asked = False
         self._chat = self.call.endpoint == CHAT and self.call.method == "POST"
-        self._watcher = MessagesWatch(self.provider) if self.call.endpoint == MESSAGES else None
+        watch = _WATCHES.get(self.call.endpoint)
+        self._watcher = watch(self.provider) if watch is not None else None
         #: Whether a chat's request and answer are handed on in Anthropic's dialect; `open` finds out.
         self.passes = False
 
@@ -124,6 +123,8 @@ class Exchange:
         elif wire.content is None and wire.body is not None:
             wire.content = encode_json(wire.body)
         self._phase = "sending"
+        if self._tried.on_wire is not None:
+            self._tried.on_wire(self.provider, call, wire)
         return wire
 
     # Answers that come whole.
@@ -145,9 +146,10 @@ class Exchange:
     def _read(self, reply: Reply | AsyncReply, body: Json) -> Json:
         if self._chat:
             return read_completion(self.provider, self.call, reply, body)
-        if self._watcher is not None:
+        if isinstance(self._watcher, MessagesWatch):
             return self._watcher.read(body)
-        return self.provider.decode(self.call, body)
+        decoded = self.provider.decode(self.call, body)
+        return decoded if self._watcher is None else self._watcher.read(decoded)
 
     def _end(self, response: Json) -> Json:
         if self._chat:

@@ -211,6 +211,8 @@ class Provider:
     start: ClassVar[str] = ""
     #: Endpoints below OpenAI's `/v1` (first segment counts), "messages" for Anthropic's API; None: ask the vendor.
     endpoints: ClassVar[frozenset[str] | None] = None
+    #: What a server's clients may name; None: all. Others, as files, only where the configuration names them.
+    public_models: frozenset[str] | None = None
 
     def __init__(  # noqa: PLR0913 (each is one option, all are named)
         self,
@@ -312,9 +314,5 @@ def error_object(status: int, body: Any) -> Json:
         message = f"HTTP {status} without a message"
     elif message.lstrip()[:1] == "<":
         message = f"HTTP {status} with an HTML page instead of a message"
-    return {
-        "message": message,
-        "type": found.get("type") or found.get("error_type"),
-        "param": found.get("param"),
-        "code": found.get("code"),
-    }
+    kind = found.get("type") or found.get("error_type")
+    return {"message": message, "type": kind, "param": found.get("param"), "code": found.get("code")}

@@ -15,6 +15,7 @@ from dragoman.core.errors import ConfigError
 from dragoman.core.provider import first_env
 from dragoman.core.tapes.recording import Recorder
 from dragoman.core.tapes.replaying import Replayer
+from dragoman.core.tapes.showing import show_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T", Recorder, Replayer)
 
-__all__ = ["RECORD", "REPLAY", "SCRUB", "SINCE", "SPEED", "STRICT", "Recorder", "Replayer", "find_tapes"]
+__all__ = ["RECORD", "REPLAY", "SCRUB", "SINCE", "SPEED", "STRICT", "Recorder", "Replayer", "find_tapes", "show_wire"]
 
 #: Environment variables: the folder to record into, or to replay from.
 RECORD, REPLAY = "DRAGOMAN_RECORD", "DRAGOMAN_REPLAY"

@@ -56,6 +56,9 @@ class LlamaCpp(CompatibleProvider):
             context_size, threads, gpu_layers, parallel, chat_template, reasoning_format, pooling
         )
         self.parallel_tool_calls = parallel_tool_calls
+        if self.in_process:
+            # The names of all others are paths and repositories.
+            self.public_models = frozenset({DEMO})
 
     def __repr__(self) -> str:
         """Name and place."""

@@ -20,8 +20,9 @@ from dragoman.server.dialects import OpenAIDialect
 from dragoman.server.gateway import Gateway
 from dragoman.server.messages.dialect import COUNT_TOKENS
 from dragoman.server.messages.target import MESSAGES
-from dragoman.server.messages.turn import MessagesTurn
+from dragoman.server.messages.turn import ByVersion, MessagesListTurn, MessagesModelTurn, MessagesTurn
 from dragoman.server.openapi import DESCRIPTION
+from dragoman.server.page import page_routes
 from dragoman.server.refusals import Refusal
 from dragoman.server.turns import Turn
 
@@ -102,16 +103,18 @@ def _routes(gateway: Gateway) -> list[Route]:
         Route("/metrics", pages.metrics),
         Route("/openapi.json", pages.openapi),
     ]
+    models = ByVersion(Endpoint(gateway, "models", turn=ListTurn), Endpoint(gateway, "models", turn=MessagesListTurn))
+    model = ByVersion(Model(gateway), Model(gateway, turn=MessagesModelTurn))
     listed = [
         route
         for prefix in _PREFIXES
         for route in (
-            Route(f"{prefix}/models", Endpoint(gateway, "models", turn=ListTurn), methods=["GET"]),
-            Route(f"{prefix}/models/{{name:path}}", Model(gateway), methods=["GET"]),
+            Route(f"{prefix}/models", models, methods=["GET"]),
+            Route(f"{prefix}/models/{{name:path}}", model, methods=["GET"]),
         )
     ]
     others = [Route(f"{prefix}/{{path:path}}", Other(gateway)) for prefix in _PREFIXES]
-    return [*asked, *told, *listed, *others]
+    return [*asked, *told, *listed, *page_routes(gateway), *others]
 
 
 class Endpoint:
@@ -131,13 +134,14 @@ class Endpoint:
 class Model:
     """One model, whose name may have slashes."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, turn: type[Turn] = Turn) -> None:
         self._gateway = gateway
+        self._turn = turn
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""
         name = f"models/{quote(scope['path_params']['name'], safe=':')}"
-        await Turn(self._gateway, _OPENAI, name, scope, receive, send).run()
+        await self._turn(self._gateway, _OPENAI, name, scope, receive, send).run()
 
 
 class Other:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dragoman.core import Ask, CallOptions
 from dragoman.server.logs import log
+from dragoman.server.offers import is_offered
 from dragoman.server.turns import Turn
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Catalogue:
                 listed = json.loads(answer.content)
                 if errors := listed.get("errors"):
                     log.warning("some providers cannot be asked for their models", extra={"fields": errors})
-                self._models, self._read = listed["data"], time.monotonic()
+                offered = [model for model in listed["data"] if is_offered(self._service.dispatcher, model["id"])]
+                self._models, self._read = offered, time.monotonic()
             return self._models
 
 
@@ -46,5 +48,8 @@ class ListTurn(Turn):
     async def _perform(self, asked: Asked, limit: asyncio.Timeout, seconds: float) -> None:
         del asked, limit, seconds
         models = [model for model in await self.generation.catalogue.models() if self.caller.allows(model["id"])]
-        listed: dict[str, Any] = {"object": "list", "data": models}
-        await self._respond(200, b"application/json", json.dumps(listed).encode())
+        await self._respond(200, b"application/json", json.dumps(self._write(models)).encode())
+
+    def _write(self, models: list[Json]) -> Json:
+        """Write the list as its client reads it."""
+        return {"object": "list", "data": models}

@@ -18,6 +18,12 @@ import click
     help="The configuration: providers, aliases, keys, limits. Each flag here is a key of its table `server`.",
 )
 @click.option("--workers", type=click.IntRange(1), help="Processes that share the work.  [default: 1]")
+@click.option("--page/--no-page", default=None, help="Whether / is a page to try models on.  [default: it is]")
+@click.option(
+    "--show-wire/--no-show-wire",
+    default=None,
+    help="Whether clients may see what their requests were on the provider's wire.  [default: without keys, here only]",
+)
 def command(config: Path | None, **flags: object) -> None:
     """Serve every installed provider at one OpenAI-compatible address.
 

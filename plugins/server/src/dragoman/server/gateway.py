@@ -46,11 +46,8 @@ class Generation:
 
     def provider_of(self, model: str) -> str:
         """Return the name of the provider that is asked for a model first; empty if nobody is."""
-        config = self.dispatcher.config
-        if not model or (config is not None and config.named(model)):
-            return ""
         try:
-            return self.dispatcher.router.split(model)[0]
+            return self.dispatcher.resolve(model)[0].name if model else ""
         except DragomanError:
             return ""
 

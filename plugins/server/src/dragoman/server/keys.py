@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from dragoman.server.admission import Anybody
+from dragoman.server.admission import OpenGate
 from dragoman.server.limits import Denial, Held, Limits, Store, Subject, local_store
 from dragoman.server.refusals import Refusal
 
@@ -90,7 +90,7 @@ class KeyGate:
     def admit(self, headers: Mapping[str, str]) -> Caller:
         """Find the key in `Authorization: Bearer` or `x-api-key`. Raises `Refusal` with status 401."""
         if not self._keys:
-            return Anybody()
+            return _OPEN.admit(headers)
         bearer = _BEARER.fullmatch(headers.get("authorization", ""))
         given = bearer[1] if bearer else headers.get("x-api-key", "").strip()
         if not given:
@@ -146,6 +146,8 @@ class _Lease:
 
 
 _LEASE = _Lease()
+#: Limits alone let no other machine in, and no other site's pages.
+_OPEN = OpenGate()
 
 
 def make_store(settings: ServerSettings) -> Store:

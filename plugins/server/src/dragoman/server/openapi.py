@@ -9,6 +9,12 @@ from importlib import metadata
 from typing import Any
 
 _MODEL = {"type": "string", "minLength": 1, "description": "`provider/model`, or a name of the configuration's"}
+_VERSION = {
+    "name": "anthropic-version",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "Who sends it gets Anthropic's shape, as its SDKs do",
+}
 _ERRORS = {
     "400": "The request is wrong, or the provider has no equivalent for a parameter",
     "401": "No valid key",
@@ -65,10 +71,13 @@ def _gets(name: str, summary: str, answers: dict[str, Any], *, open_to_all: bool
 def _describe() -> dict[str, Any]:
     one = _gets("getModel", "One model", {"200": _answer("The model", "Model"), **_ASKED}, open_to_all=False)
     name = {"name": "model", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-    one["parameters"] = [{**name, "description": "Its name; slashes may stand as they are"}]
+    one["parameters"] = [{**name, "description": "Its name; slashes may stand as they are"}, _VERSION]
     text = {"description": "The page", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    page = {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}}
     status = _answer("How it is", "Status")
-    listed = {"200": _answer("The models", "Models"), **_failures("401", "403", "429", "500", "504")}
+    listed = {"200": _answer("The models", "Models"), **_failures("400", "401", "403", "429", "500", "504")}
+    models = _gets("listModels", "Models that the caller may use", listed, open_to_all=False)
+    models["parameters"] = [_VERSION]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -88,10 +97,13 @@ def _describe() -> dict[str, Any]:
             "/v1/messages/count_tokens": _asks(
                 "countTokens", "A prompt's tokens, by the provider's count", ["model", "messages"], "Count"
             ),
-            "/v1/models": _gets("listModels", "Models that the caller may use", listed, open_to_all=False),
+            "/v1/models": models,
             "/v1/models/{model}": one,
             "/health/liveness": _gets("liveness", "Whether the process answers", {"200": status}),
             "/health/readiness": _gets("readiness", "Whether it takes requests", {"200": status}),
+            "/": _gets(
+                "page", "A page to try models on, where the settings have one", {"200": page, **_failures("404")}
+            ),
             "/metrics": _gets("metrics", "For Prometheus", {"200": text, **_failures("401", "403")}, open_to_all=False),
         },
         "components": {
@@ -110,17 +122,24 @@ def _schemas() -> dict[str, Any]:
         "param": text,
         "code": {"type": ["string", "integer", "null"]},
     }
+    models = {"type": "array", "items": {"$ref": "#/components/schemas/Model"}}
     model = {"id": {"type": "string"}, "object": {"const": "model"}, "owned_by": {"type": "string"}}
     return {
         "Object": {"type": "object"},
         "Status": _object({"status": {"type": "string"}}, "status"),
         "Error": _object({"error": _object(error, "message")}, "error"),
-        "Model": _object({**model, "created": {"type": "integer"}}, "id", "object"),
-        "Models": _object(
-            {"object": {"const": "list"}, "data": {"type": "array", "items": {"$ref": "#/components/schemas/Model"}}},
-            "object",
-            "data",
-        ),
+        "Model": {
+            "anyOf": [
+                _object({**model, "created": {"type": "integer"}}, "id", "object"),
+                _object({"type": {"const": "model"}, "id": {"type": "string"}}, "id", "type"),
+            ]
+        },
+        "Models": {
+            "anyOf": [
+                _object({"object": {"const": "list"}, "data": models}, "object", "data"),
+                _object({"has_more": {"type": "boolean"}, "data": models}, "has_more", "data"),
+            ]
+        },
         "Message": _object(
             {"type": {"const": "message"}, "content": {"type": "array", "items": {"type": "object"}}}, "type", "content"
         ),

@@ -54,8 +54,17 @@ class ServerSettings:
     #: Endpoints to serve beside those that keep nothing at the provider ("files", "batches", …): what one client
     #: stores there, every client can read.
     endpoints: tuple[str, ...] = ()
+    #: Whether `/` is a page to try models on.
+    page: bool = True
+    #: Whether a client may see what its requests were on the provider's wire; None: where only this machine may call.
+    show_wire: bool | None = None
     #: The configuration's aliases, by which keys and limits know models too.
     aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shows_wires(self) -> bool:
+        """Whether they are shown to clients that ask for them."""
+        return not self.keys and is_loopback(self.host) if self.show_wire is None else self.show_wire
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ def _server(table: ConfigTable, client: Mapping[str, Any]) -> ServerSettings:
         "redis_url": table.text("redis_url"),
         **{name: table.integer(name, least=1) for name in ("workers", "max_body_bytes", "max_concurrency")},
         **{name: table.number(name) for name in ("request_timeout", "body_timeout", "drain_seconds")},
-        **{name: table.flag(name) for name in ("log_prompts", "stream_usage")},
+        **{name: table.flag(name) for name in ("log_prompts", "page", "show_wire", "stream_usage")},
         "endpoints": table.texts("endpoints"),
         "limits": {name: _limits_of(tables) for name, tables in table.table("limits").named().items()},
         "aliases": client.get("aliases"),

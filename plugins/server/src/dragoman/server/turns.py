@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dragoman.server.bodies import ClientGoneError, forwarded, headers_of, id_of, read_body
 from dragoman.server.logs import log, write_record
+from dragoman.server.offers import check_offered
 from dragoman.server.records import Record
 from dragoman.server.refusals import Failure, Refusal, draining, failed, timed_out
 from dragoman.server.requests import Asked, check_ask, options_of
+from dragoman.server.wires import wires_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -49,6 +52,7 @@ class Turn:
         self._began = False
         self._events = False
         self._lease: Lease | None = None
+        self._wires = wires_for(self.headers, self.generation.settings)
 
     async def run(self) -> None:
         """Answer, whatever happens; and tell the log and the metrics."""
@@ -107,13 +111,14 @@ class Turn:
         kind = self.headers.get("content-type", "")
         ask = self.dialect.read(record.endpoint, record.method, content, kind)
         check_ask(ask, caller)
+        check_offered(generation.dispatcher, ask)
         record.model = str(ask.request.get("model") or "")
         record.stream = ask.request.get("stream") is True
         if settings.log_prompts:
             record.request = ask.request
         self._lease = await generation.gate.begin(caller, record.model)
         options = options_of(generation.options, forwarded(self.headers), ask, self.scope["query_string"])
-        return Asked(ask, options)
+        return Asked(ask, options if self._wires is None else replace(options, on_wire=self._wires.note))
 
     async def _answer(self, asked: Asked) -> None:
         seconds = self.generation.settings.request_timeout
@@ -165,12 +170,16 @@ class Turn:
         self.record.status = status
         headers = [(b"content-type", kind), _NO_CACHE, *self._own_headers()]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        if self._wires is not None and self._events:
+            await self._send({"type": "http.response.body", "body": self._wires.comment(), "more_body": True})
 
     async def _respond(
         self, status: int, kind: bytes, content: bytes, headers: Mapping[str, str] | None = None
     ) -> None:
         self._began = True
         self.record.status = status
+        if self._wires is not None and kind.startswith(_JSON):
+            content = self._wires.added_to(content)
         written = [(b"content-type", kind), (b"content-length", b"%d" % len(content)), *self._own_headers()]
         if headers:
             written += [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]

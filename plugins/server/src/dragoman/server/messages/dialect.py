@@ -49,28 +49,22 @@ class MessagesDialect:
     def read(self, endpoint: str, method: str, content: bytes, content_type: str) -> Ask:
         """Read a request's body. Raises `Refusal`, and `openai.OpenAIError` for what cannot be asked."""
         del content_type
+        if method == "GET":
+            return read_ask(endpoint, method)
         body = read_ask(endpoint, method, content, foreign=False).request
         model = body.get("model")
         if not isinstance(model, str) or not model:
             msg = "model: name a model, such as 'anthropic/claude-sonnet-4-5'"
             raise InvalidRequest(msg)
-        target = find_target(self._dispatcher, model)
+        target = find_target(self._dispatcher, model, self._policy)
         if endpoint == COUNT_TOKENS:
             return self._count(body, target)
-        policy = self._policy_of(body)
+        policy = _policy_of(body, target)
         chat, ledger = decode_request(body, target, policy)
         if not target.native:
             return Ask(chat, writer=MessagesWriter(ledger))
         native = {name: value for name, value in restore_messages(Draft(body, target)).items() if name not in OURS}
         return Ask(chat, headers=self._headers, query=self._query, writer=MessagesWriter(ledger), native=native)
-
-    def _policy_of(self, body: Json) -> OnUnsupported:
-        """Core judges the word; here it only has to be one."""
-        control = body.get("dragoman")
-        found: OnUnsupported = (
-            control.get("on_unsupported", self._policy) if isinstance(control, dict) else self._policy
-        )
-        return found
 
     def _count(self, body: Json, target: Target) -> Ask:
         """Only who has the endpoint can count: a number of anybody else's would be an estimate."""
@@ -86,3 +80,10 @@ class MessagesDialect:
     def event(self, failure: Failure, request_id: str) -> bytes:
         """Write a failure that happens inside a stream, as a server-sent event."""
         return b"event: error\ndata: " + self.failure(failure, request_id) + b"\n\n"
+
+
+def _policy_of(body: Json, target: Target) -> OnUnsupported:
+    """What the request says itself, or who will answer it. Core judges the word; here it only has to be one."""
+    control = body.get("dragoman")
+    found: OnUnsupported = control.get("on_unsupported", target.policy) if isinstance(control, dict) else target.policy
+    return found

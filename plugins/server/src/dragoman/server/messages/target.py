@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from dragoman.core import CompatibleProvider
+from dragoman.core import CompatibleProvider, OnUnsupported
 
 if TYPE_CHECKING:
     from dragoman.core import Dispatcher, Provider
 
 MESSAGES = "messages"
+_STRICTEST_FIRST = get_args(OnUnsupported)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +24,22 @@ class Target:
     native: bool = False
     #: Parameters that OpenAI does not have and the provider reads (`CompatibleProvider.own_parameters`).
     reads: frozenset[str] = frozenset()
+    #: What to do with what it does not have, unless the request says so: the strictest word of its entries.
+    policy: OnUnsupported = "raise"
 
 
-def find_target(dispatcher: Dispatcher, model: str) -> Target:
-    """Find who will answer for a model. Raises `openai.OpenAIError` where nobody does."""
-    config = dispatcher.config
-    entries = config.named(model) if config is not None else []
-    if config is not None and entries:
-        return _joined([config.provider(entry)[0] for entry in entries])
-    return _joined([dispatcher.router.route(model)[0]])
+def find_target(dispatcher: Dispatcher, model: str, policy: OnUnsupported = "raise") -> Target:
+    """Find who will answer for a model; `policy` is of those who say nothing else.
 
-
-def _joined(providers: list[Provider]) -> Target:
+    Raises `openai.OpenAIError` where nobody does.
+    """
+    found = list(dispatcher.candidates(model))
+    providers = [candidate.provider for candidate in found]
     return Target(
         name=providers[0].name,
         native=all(MESSAGES in (provider.endpoints or ()) for provider in providers),
         reads=frozenset.intersection(*(_own_parameters(provider) for provider in providers)),
+        policy=min((candidate.on_unsupported or policy for candidate in found), key=_STRICTEST_FIRST.index),
     )
 
 
