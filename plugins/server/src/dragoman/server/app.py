@@ -74,13 +74,37 @@ def make_app(
         finally:
             await gateway.close()
 
-    app = Starlette(
+    app = Application(
         routes=_routes(gateway),
         lifespan=lifespan,
         exception_handlers={HTTPException: _no_such_path, Refusal: _refuse},
     )
     app.state.gateway = gateway
     return app
+
+
+class Application(Starlette):
+    """Starlette, without what it puts around endpoints that need none of it: these answer every failure themselves.
+
+    A host that adds middleware, or mounts it below a path, has the usual way.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._asked = {
+            route.path: route.app
+            for route in self.routes
+            if isinstance(route, Route) and isinstance(route.app, Endpoint) and route.methods == {"POST"}
+        }
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["method"] == "POST" and not self.user_middleware:
+            asked = self._asked.get(scope["path"])
+            if asked is not None and not scope.get("root_path"):
+                await asked(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
 
 
 def _routes(gateway: Gateway) -> list[Route]:
