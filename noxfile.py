@@ -57,6 +57,12 @@ UNIT_TESTS = [str(folder / "tests") for folder in FOLDERS.values() if (folder / 
 LITELLM_PROXY = "litellm[proxy]==1.106.2"
 #: A server with the wire formats of many vendors, and with their failures on demand (npm).
 AIMOCK = "@copilotkit/aimock@1.43.0"
+#: Portkey's gateway (npm). With the newest hono, which it asks for, it answers every call with status 500.
+PORTKEY = {
+    "private": True,
+    "dependencies": {"@portkey-ai/gateway": "1.15.2"},
+    "overrides": {"hono": "4.9.7", "@hono/node-server": "1.13.8"},
+}
 #: OpenAI's own client for JavaScript (npm).
 OPENAI_FOR_NODE = "openai@6"
 #: What talks to a provider: a plugin may bring in only what it declares itself.
@@ -474,6 +480,37 @@ def bench(session: nox.Session) -> None:
             session.warn(f"{name} cannot be installed, and is left out")
     homes = ("--environments", str(session.cache_dir.resolve()))
     session.run(sys.executable, str(BENCHMARKS), *homes, *session.posargs, env=CLEAN, external=True)
+
+
+@nox.session(python=False, requires=["build"])
+def gateways(session: nox.Session) -> None:
+    """Measure the server beside LiteLLM's proxy and Portkey's gateway: nox -s gateways -- [--quick] [--rounds N]."""
+    if missing := [name for name in ("gcc", "node", "npm") if not shutil.which(name)]:
+        session.skip(f"{' and '.join(missing)} not found: the client is in C, and Portkey's gateway is for node")
+    extras = [f"{wheel}[fast]" if "dragoman_server" in wheel else wheel for wheel in built()]
+    few = [wheel for wheel in extras if re.search(r"dragoman_(core|server|anthropic|openai)-", wheel)]
+    home = session.cache_dir.resolve()
+    for name, wheels in (("gateway-dragoman", few), ("gateway-dragoman-all", extras)):
+        Environment(session, home / name).pip("install", "-c", str(PINS), *wheels)
+    proxy = once(session, LITELLM_PROXY, lambda folder: Environment(session, folder).pip("install", LITELLM_PROXY))
+    (home / "gateway-litellm").unlink(missing_ok=True)
+    (home / "gateway-litellm").symlink_to(proxy)
+
+    def portkey(folder: Path) -> None:
+        (folder / "package.json").write_text(json.dumps(PORTKEY), "utf-8")
+        quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+        session.run("npm", "install", *quiet, "--prefix", str(folder), external=True)
+
+    once(session, "gateway-portkey", portkey)
+    own = ("--gateways", "--environments", str(home))
+    session.run(sys.executable, str(BENCHMARKS), *own, *session.posargs, env=CLEAN, external=True)
+
+
+@nox.session(requires=["build"])
+def soak(session: nox.Session) -> None:
+    """Send mixed traffic through the gateway and check every answer: nox -s soak -- [--minutes 10] [--store FILE]."""
+    install(session, "uvloop", "httptools", wheels=built("core", "server", "anthropic", "openai"))
+    session.run("python", str(ROOT / "tests" / "soak"), *session.posargs, env=CLEAN)
 
 
 @nox.session(requires=["build"])

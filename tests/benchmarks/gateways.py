@@ -6,11 +6,14 @@ They take turns, a fresh process in every round. dragoman runs as it is meant to
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import campaign
 import canned
 import loopback
 import workload
@@ -75,14 +79,14 @@ def model(vendor: str) -> str:
 
 def _dragoman(python: str) -> Callable[[Place], list[str]]:
     def command(place: Place) -> list[str]:
-        import hashlib
-
         limits = "requests_per_minute = 100000000\ntokens_per_minute = 100000000000\nmax_concurrency = 1000"
         lines = [
             f'[providers.{vendor}]\napi_key = "upstream-key-of-no-one"\nbase_url = "http://127.0.0.1:{place.provider}{tail}"\n'
             for vendor, tail in zip(VENDORS, ("", "/v1"), strict=True)
         ]
-        lines.insert(0, "[aliases]\n" + "".join(f'"{model(vendor)}" = "{vendor}/{model(vendor)}"\n' for vendor in VENDORS))
+        lines.insert(
+            0, "[aliases]\n" + "".join(f'"{model(vendor)}" = "{vendor}/{model(vendor)}"\n' for vendor in VENDORS)
+        )
         hashed = hashlib.sha256(KEY.encode()).hexdigest()
         lines.append(f'[[server.keys]]\nname = "load"\nhash = "sha256:{hashed}"\n{limits}\n')
         lines.append(f'[server.limits."*"]\n{limits}\n')
@@ -110,7 +114,17 @@ def _litellm(program: str) -> Callable[[Place], list[str]]:
         config = place.folder / "litellm.yaml"
         # YAML reads JSON.
         config.write_text(json.dumps({"model_list": listed, "general_settings": {"master_key": KEY}}), "utf-8")
-        return [program, "--config", str(config), "--host", "127.0.0.1", "--port", str(place.port), "--num_workers", "1"]
+        return [
+            program,
+            "--config",
+            str(config),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(place.port),
+            "--num_workers",
+            "1",
+        ]
 
     return command
 
@@ -145,6 +159,24 @@ def gateways(environments: Path) -> dict[str, Gateway]:
     return found
 
 
+def versions(environments: Path) -> dict[str, str]:
+    """Return what was measured, by name and version."""
+    from importlib.metadata import distributions
+
+    wanted = {"dragoman-server", "litellm", "uvicorn", "starlette", "uvloop", "httptools", "aiohttp"}
+    found = {}
+    for folder in sorted(environments.glob("gateway-*/lib/python*/site-packages")):
+        named = {one.name.lower(): one.version for one in distributions(path=[str(folder)])}
+        found[folder.parents[2].name] = ", ".join(f"{name} {named[name]}" for name in sorted(wanted & named.keys()))
+    package = environments / "gateway-portkey" / "node_modules" / "@portkey-ai" / "gateway" / "package.json"
+    if package.exists():
+        node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=False).stdout.strip()  # noqa: S607 (node)
+        found["gateway-portkey"] = (
+            f"@portkey-ai/gateway {json.loads(package.read_text('utf-8'))['version']}, node {node}"
+        )
+    return found
+
+
 class Load:
     """The client: compiled once, run for each measurement."""
 
@@ -153,16 +185,24 @@ class Load:
         self._request = folder / "request"
         subprocess.run(["gcc", "-O2", "-o", str(self._program), str(_HERE / "load.c")], check=True)  # noqa: S603, S607 (our source)
 
-    def run(self, port: int, path: str, headers: dict[str, str], body: bytes, mark: str, connections: int, seconds: float) -> dict[str, Any]:  # noqa: PLR0913, PLR0917 (the program's own arguments)
+    def run(
+        self, port: int, path: str, headers: dict[str, str], body: bytes, mark: str, connections: int, seconds: float
+    ) -> dict[str, Any]:
         """Ask again and again; what came. Raises `RuntimeError` if it was not what was asked for."""
-        fields = {"host": f"127.0.0.1:{port}", "content-type": "application/json", "content-length": len(body), **headers}
+        fields = {
+            "host": f"127.0.0.1:{port}",
+            "content-type": "application/json",
+            "content-length": len(body),
+            **headers,
+        }
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self._request.write_bytes(f"POST {path} HTTP/1.1\r\n{head}\r\n".encode() + body)
         command = [str(self._program), str(port), str(connections), str(seconds), str(self._request), mark]
         run = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 (ours)
         found: dict[str, Any] = json.loads(run.stdout)
         if found["wrong"] or not found["answers"]:
-            message = f"{found['wrong']} answers of {found['wrong'] + found['answers']} were not right: {found['first_wrong']}"
+            total = found["wrong"] + found["answers"]
+            message = f"{found['wrong']} answers of {total} were not right: {found['first_wrong']}"
             raise RuntimeError(message)
         return found
 
@@ -230,7 +270,7 @@ def _answers(gateway: Gateway, place: Place) -> bool:
     headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
     headers |= gateway.headers(place, VENDORS[0])
     url = f"http://127.0.0.1:{place.port}/v1/chat/completions"
-    request = urllib.request.Request(url, asked(VENDORS[0], stream=False), headers)  # noqa: S310 (loopback)
+    request = urllib.request.Request(url, asked(VENDORS[0], stream=False), headers)
     try:
         with urllib.request.urlopen(request, timeout=_STARTING) as reply:  # noqa: S310 (loopback)
             return bool(reply.status == _GOOD)
@@ -267,7 +307,7 @@ class Run:
                 self.say(f"{name}: {failure}")
                 self.notes[name] = str(failure)
 
-    def _measure(self, turn: int, name: str, gateway: Gateway, place: Place, process: int, started: float) -> None:  # noqa: PLR0913, PLR0917 (what is known of it)
+    def _measure(self, turn: int, name: str, gateway: Gateway, place: Place, process: int, started: float) -> None:
         time.sleep(0.5)
         idle = resident(process)
         key = {"authorization": f"Bearer {KEY}"}
@@ -294,7 +334,7 @@ class Run:
                 one = self.load.run(self.provider, path, {}, body, mark, connections, self.seconds / 5)
                 self._note(turn, "the provider itself", vendor, what, one, 0.0)
 
-    def _note(self, turn: int, name: str, vendor: str, what: str, one: dict[str, Any], cpu: float) -> None:  # noqa: PLR0913, PLR0917 (a row's columns)
+    def _note(self, turn: int, name: str, vendor: str, what: str, one: dict[str, Any], cpu: float) -> None:
         found = {
             "rate": round(one["answers"] / one["seconds"], 1),
             "p50": round(one["p50"], 3),
@@ -311,25 +351,19 @@ def _mark(*, stream: bool) -> str:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as free:
         return int(free.getsockname()[1])
 
 
 def measure(environments: Path, say: Callable[[str], None], *, quick: bool, rounds: int = 0) -> dict[str, Any]:
     """Measure all that are installed, `rounds` times."""
-    import campaign
-
-    import datetime as dt
-
     found = gateways(environments)
     rounds = rounds or (1 if quick else 3)
     with tempfile.TemporaryDirectory(prefix="dragoman-gateways-") as temporary, loopback.provider() as port:
         # The client shares the provider's processor.
         loopback.pin(0)
         machine = campaign.machine()
-        run = Run(Load(Path(temporary)), port, Path(temporary), 0.6 if quick else 3.0, say)
+        run = Run(Load(Path(temporary)), port, Path(temporary), 0.6 if quick else 2.5, say)
         for turn in range(rounds):
             run.round(turn, found)
     return {
@@ -337,7 +371,7 @@ def measure(environments: Path, say: Callable[[str], None], *, quick: bool, roun
         "machine": machine,
         "rounds": rounds,
         "quick": quick,
-        "versions": {},
+        "versions": versions(environments),
         "notes": run.notes,
         "starts": run.starts,
         "rows": run.rows,

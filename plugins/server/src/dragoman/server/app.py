@@ -21,7 +21,7 @@ from dragoman.server.gateway import Gateway
 from dragoman.server.messages.dialect import COUNT_TOKENS
 from dragoman.server.messages.target import MESSAGES
 from dragoman.server.messages.turn import MessagesTurn
-from dragoman.server.openapi import DESCRIPTION
+from dragoman.server.openapi import describe
 from dragoman.server.refusals import Refusal
 from dragoman.server.turns import Turn
 
@@ -201,7 +201,7 @@ class _Pages:
         return Response(text, media_type=kind)
 
     async def openapi(self, _: Request) -> Response:
-        return JSONResponse(DESCRIPTION)
+        return JSONResponse(describe(keys=bool(self._gateway.settings.keys)))
 
 
 async def _no_such_path(request: Request, exception: Exception) -> Response:
