@@ -44,8 +44,8 @@ OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Well under half an hour on two cores; CI runs `recorded` and `instructions` after these. The Python that runs nox has
 # openai 3, the oldest and the two newest of the others have openai 2: two runs of all suites, in which each Python and
 # each openai has its turn, and each plugin's suite once more, `alone`. Every Python with every openai (`nox -s tests
-# openai2`), old SDKs (`oldest`), `aimock` and `server_clients` (node), `litellm_proxy` (600 MB) and the frameworks
-# (`nox -t autogen`) are run by hand, before a release.
+# openai2`), old SDKs (`oldest`), `aimock` and `server_clients` (node), `litellm_proxy` (600 MB), `openapi`, `soak`,
+# `gateways` and the frameworks (`nox -t autogen`) are run by hand, before a release.
 TRIED = [
     f"tests-{version}" if version == OWN else f"openai2-{version}"
     for version in PYTHONS
@@ -63,6 +63,8 @@ PORTKEY = {
     "dependencies": {"@portkey-ai/gateway": "1.15.2"},
     "overrides": {"hono": "4.9.7", "@hono/node-server": "1.13.8"},
 }
+#: It makes requests of an OpenAPI description, right and wrong ones, and checks the answers.
+SCHEMATHESIS = "schemathesis==4.32.5"
 #: OpenAI's own client for JavaScript (npm).
 OPENAI_FOR_NODE = "openai@6"
 #: What talks to a provider: a plugin may bring in only what it declares itself.
@@ -504,6 +506,13 @@ def gateways(session: nox.Session) -> None:
     once(session, "gateway-portkey", portkey)
     own = ("--gateways", "--environments", str(home))
     session.run(sys.executable, str(BENCHMARKS), *own, *session.posargs, env=CLEAN, external=True)
+
+
+@nox.session(requires=["build"])
+def openapi(session: nox.Session) -> None:
+    """Try the gateway by its own description, with schemathesis: nox -s openapi -- [options of schemathesis]."""
+    install(session, SCHEMATHESIS, "aiohttp", wheels=built("core", "server", "anthropic", "openai"))
+    session.run("python", str(ROOT / "tests" / "openapi"), *session.posargs, env=CLEAN)
 
 
 @nox.session(requires=["build"])

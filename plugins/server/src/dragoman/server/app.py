@@ -26,7 +26,7 @@ from dragoman.server.refusals import Refusal
 from dragoman.server.turns import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from starlette.requests import Request
 
@@ -134,7 +134,8 @@ def _routes(gateway: Gateway) -> list[Route]:
             Route(f"{prefix}/models/{{name:path}}", Model(gateway), methods=["GET"]),
         )
     ]
-    others = [Route(f"{prefix}/{{path:path}}", Other(gateway)) for prefix in _PREFIXES]
+    served = {route.path: ", ".join(sorted(route.methods or ())) for route in (*asked, *told, *listed)}
+    others = [Route(f"{prefix}/{{path:path}}", Other(gateway, served)) for prefix in _PREFIXES]
     return [*asked, *told, *listed, *others]
 
 
@@ -165,17 +166,19 @@ class Model:
 
 
 class Other:
-    """Endpoints that are served only where the configuration names them."""
+    """Endpoints that are served only where the configuration names them. `served`: path -> methods, of the others."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, served: Mapping[str, str]) -> None:
         self._gateway = gateway
+        self._served = served
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request, or say that there is nothing here. Raises `HTTPException`."""
         path = scope["path_params"]["path"].strip("/")
         head = path.partition("/")[0]
-        if path in ENDPOINTS or head == "models":
-            raise HTTPException(405, headers={"allow": "POST" if path in ENDPOINTS else "GET"})
+        allowed = self._served.get(scope["path"]) or ("GET, HEAD" if head == "models" else None)
+        if allowed is not None:
+            raise HTTPException(405, headers={"allow": allowed})
         if head not in self._gateway.settings.endpoints or ".." in path.split("/"):
             raise HTTPException(404)
         await Turn(self._gateway, _OPENAI, quote(path, safe="/:"), scope, receive, send).run()

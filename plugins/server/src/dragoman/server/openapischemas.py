@@ -37,18 +37,20 @@ def schemas() -> dict[str, Schema]:
 def _requests() -> dict[str, Schema]:
     stream = {"type": ["boolean", "null"], "description": "Whether the answer comes as server-sent events"}
     # Whatever else a request says is the provider's to judge, or is refused by name where it has no equivalent.
-    messages = _list({"type": "object"})
-    said = "string or list, as OpenAI has it"
+    role = {"description": "user, assistant, …"}
+    content = {"description": "A text, or a list of parts or blocks as the dialect has them"}
+    messages = _list(_object({"role": role, "content": content}), examples=[[{"role": "user", "content": "Hello!"}]])
+    said = "A text or a list, as OpenAI has it"
     return {
         "ChatRequest": _object({"model": _MODEL, "messages": messages, "stream": stream}, "model", "messages"),
         "EmbeddingRequest": _object({"model": _MODEL, "input": {"description": said}}, "model"),
         "ResponseRequest": _object({"model": _MODEL, "input": {"description": said}, "stream": stream}, "model"),
         "MessageRequest": _object(
-            {"model": _MODEL, "messages": messages, "max_tokens": {"description": "a whole number"}, "stream": stream},
+            {"model": _MODEL, "messages": messages, "max_tokens": {"description": "A whole number"}, "stream": stream},
             "model",
             "messages",
         ),
-        "CountRequest": _object({"model": _MODEL, "messages": messages}, "model", "messages"),
+        "CountRequest": _object({"model": _MODEL, "messages": {"type": "array"}}, "model", "messages"),
     }
 
 
@@ -68,7 +70,9 @@ def _chat() -> dict[str, Schema]:
     usage = _object({name: _COUNT for name in ("prompt_tokens", "completion_tokens", "total_tokens")})
     named = {"id": _TEXT, "object": {"const": "chat.completion"}, "created": _COUNT, "model": _TEXT}
     return {
-        "ChatCompletion": _object({**named, "choices": _list(choice), "usage": {"anyOf": [usage, {"type": "null"}]}}, "choices")
+        "ChatCompletion": _object(
+            {**named, "choices": _list(choice), "usage": {"anyOf": [usage, {"type": "null"}]}}, "choices"
+        )
     }
 
 
@@ -96,7 +100,12 @@ def _messages() -> dict[str, Schema]:
 
 
 def _others() -> dict[str, Schema]:
-    error = {"message": _TEXT, "type": _MAYBE_TEXT, "param": _MAYBE_TEXT, "code": {"type": ["string", "integer", "null"]}}
+    error = {
+        "message": _TEXT,
+        "type": _MAYBE_TEXT,
+        "param": _MAYBE_TEXT,
+        "code": {"type": ["string", "integer", "null"]},
+    }
     model = {"id": _TEXT, "object": {"const": "model"}, "created": {"type": "integer"}, "owned_by": _TEXT}
     vector = {"oneOf": [_list({"type": "number"}), {**_TEXT, "description": "base64 of 32-bit floats"}]}
     row = _object({"object": {"const": "embedding"}, "index": _COUNT, "embedding": vector}, "embedding")
