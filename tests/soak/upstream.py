@@ -95,15 +95,12 @@ class Upstream:
                 task.cancel()
             await asyncio.gather(gone, doing, return_exceptions=True)
 
-    async def _do(self, wire: Any, content: bytes, path: str, writer: asyncio.StreamWriter) -> bool:  # noqa: PLR0911 (one for each deed)
+    async def _do(  # noqa: PLR0911 (one for each deed)
+        self, wire: Any, content: bytes, path: str, writer: asyncio.StreamWriter
+    ) -> bool:
         body = json.loads(content)
-        if path.endswith("/count_tokens"):
-            return await _send(writer, 200, {"input_tokens": 7})
-        if path.endswith("/responses"):
-            return await _send(writer, 200, {"id": f"resp_{wire.nonce}", "object": "response", "output": []})
-        if path.endswith("/embeddings"):
-            row = {"object": "embedding", "index": 0, "embedding": [int(wire.nonce[:6], 16) / 1.0]}
-            return await _send(writer, 200, {"object": "list", "model": "one", "data": [row], "usage": USAGE})
+        if (other := _other(path, wire.nonce)) is not None:
+            return await _send(writer, 200, other)
         if wire.deed == "image" and picture(wire.nonce).encode() not in content:
             return await _send(writer, 400, wire.error(400))
         if wire.deed.startswith("error"):
@@ -128,6 +125,18 @@ class Upstream:
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         return True
+
+
+def _other(path: str, nonce: str) -> Any:
+    """Answer for what is no chat; None: it is one."""
+    if path.endswith("/count_tokens"):
+        return {"input_tokens": 7}
+    if path.endswith("/responses"):
+        return {"id": f"resp_{nonce}", "object": "response", "output": []}
+    if path.endswith("/embeddings"):
+        row = {"object": "embedding", "index": 0, "embedding": [float(int(nonce[:6], 16))]}
+        return {"object": "list", "model": "one", "data": [row], "usage": USAGE}
+    return None
 
 
 def _head(status: int, kind: str, length: int | None) -> bytes:

@@ -75,10 +75,11 @@ def test_pages_are_as_described(server: Any, path: str, at: str) -> None:
 
 
 def test_every_path_that_is_described_has_its_methods_and_no_other(server: Any) -> None:
-    for path, methods in described(server)["paths"].items():
-        at = f"http://127.0.0.1:{server.port}{path.replace('{model}', 'm')}"
-        for method in ("DELETE", "GET", "PATCH", "POST", "PUT", "TRACE"):
-            answer = httpx.request(method, at, timeout=WAIT, trust_env=False)
+    paths = described(server)["paths"]
+    tried = [(*one, method) for one in paths.items() for method in ("DELETE", "GET", "PATCH", "POST", "PUT", "TRACE")]
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=WAIT, trust_env=False) as client:
+        for path, methods, method in tried:
+            answer = client.request(method, path.replace("{model}", "m"))
             assert (answer.status_code == 405) is (method.lower() not in methods), (method, path)
             if answer.status_code == 405:
                 assert {one.lower() for one in methods} <= {*answer.headers["allow"].lower().split(", ")}
@@ -89,19 +90,17 @@ def test_keys_are_described_where_there_are_any_and_then_wanted(serve: Any) -> N
     description = described(keyed)
     assert description["security"] == [{"bearer": []}, {"header": []}]
     assert "security" not in described(serve())
-    base = f"http://127.0.0.1:{keyed.port}"
-    for path, methods in description["paths"].items():
-        for method, operation in methods.items():
-            given: dict[str, Any] = {"timeout": WAIT, "trust_env": False}
-            if method == "post":
-                given["json"] = ask("text", input="x")
-            refused = httpx.request(method.upper(), base + path, **given)
+    operations = [(path, *one) for path, methods in description["paths"].items() for one in methods.items()]
+    with httpx.Client(base_url=f"http://127.0.0.1:{keyed.port}", timeout=WAIT, trust_env=False) as client:
+        for path, method, operation in operations:
+            given = {"json": ask("text", input="x")} if method == "post" else {}
+            refused = client.request(method, path, **given)
             open_to_all = operation.get("security") == []
             assert (refused.status_code == 401) is not open_to_all, (method, path)
             if not open_to_all and path != "/metrics":
                 check(description, method, path, refused)
             for header in ({"authorization": f"Bearer {OWN}"}, {"x-api-key": OWN}):
-                answer = httpx.request(method.upper(), base + path, headers=header, **given)
+                answer = client.request(method, path, headers=header, **given)
                 assert answer.status_code != 401, (method, path)
 
 

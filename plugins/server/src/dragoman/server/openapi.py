@@ -49,10 +49,12 @@ def _failures(*statuses: str, dialect: str = "") -> Schema:
     return {status: {"$ref": f"#/components/responses/{dialect}{status}"} for status in statuses or _STATUSES}
 
 
-def _asks(name: str, summary: str, answer: str, asked: str, *, streams: bool = False, dialect: str = "") -> Schema:
+def _asks(name: str, summary: str, schemas: str, *, streams: bool = False, dialect: str = "") -> Schema:
+    """Describe a POST; `schemas` names that of the request and that of the answer."""
+    asked, answer = schemas.split(" -> ")
     whole = _answer("The answer", answer)
     if streams:
-        whole["content"][_EVENTS] = {"schema": {"type": "string"}}
+        whole["content"][_EVENTS] = {"schema": ref("Event")}
     body = {"required": True, "content": {_JSON: {"schema": ref(asked)}}}
     responses = {"200": whole, **_failures(dialect=dialect)}
     return {"post": {"operationId": name, "summary": summary, "requestBody": body, "responses": responses}}
@@ -80,15 +82,15 @@ def _paths() -> Schema:
     told = {"description": "This description", "content": {_JSON: {"schema": {"type": "object"}}}}
     return {
         "/v1/chat/completions": _asks(
-            "createChatCompletion", "Chat with a model", "ChatCompletion", "ChatRequest", streams=True
+            "createChatCompletion", "Chat with a model", "ChatRequest -> ChatCompletion", streams=True
         ),
-        "/v1/embeddings": _asks("createEmbedding", "Embed texts", "Embeddings", "EmbeddingRequest"),
-        "/v1/responses": _asks("createResponse", "OpenAI's Responses", "Response", "ResponseRequest", streams=True),
+        "/v1/embeddings": _asks("createEmbedding", "Embed texts", "EmbeddingRequest -> Embeddings"),
+        "/v1/responses": _asks("createResponse", "OpenAI's Responses", "ResponseRequest -> Response", streams=True),
         "/v1/messages": _asks(
-            "createMessage", "Anthropic's Messages", "Message", "MessageRequest", streams=True, dialect="Messages"
+            "createMessage", "Anthropic's Messages", "MessageRequest -> Message", streams=True, dialect="Messages"
         ),
         "/v1/messages/count_tokens": _asks(
-            "countTokens", "A prompt's tokens, by the provider's count", "Count", "CountRequest", dialect="Messages"
+            "countTokens", "A prompt's tokens, by the provider's count", "CountRequest -> Count", dialect="Messages"
         ),
         "/v1/models": _gets("listModels", "Models that the caller may use", listed),
         "/v1/models/{model}": one,

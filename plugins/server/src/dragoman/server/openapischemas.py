@@ -40,13 +40,28 @@ def _requests() -> dict[str, Schema]:
     role = {"description": "user, assistant, …"}
     content = {"description": "A text, or a list of parts or blocks as the dialect has them"}
     messages = _list(_object({"role": role, "content": content}), examples=[[{"role": "user", "content": "Hello!"}]])
+    # Of Anthropic's dialect the server reads every message itself.
+    block = _object({"type": {**_TEXT, "examples": ["text"]}}, "type")
+    read = _object(
+        {
+            "role": {"enum": ["user", "assistant", "system"]},
+            "content": {"anyOf": [_TEXT, _list(block)], "examples": ["Hello!"]},
+        },
+        "role",
+        "content",
+    )
     said = "A text or a list, as OpenAI has it"
     return {
         "ChatRequest": _object({"model": _MODEL, "messages": messages, "stream": stream}, "model", "messages"),
         "EmbeddingRequest": _object({"model": _MODEL, "input": {"description": said}}, "model"),
         "ResponseRequest": _object({"model": _MODEL, "input": {"description": said}, "stream": stream}, "model"),
         "MessageRequest": _object(
-            {"model": _MODEL, "messages": messages, "max_tokens": {"description": "A whole number"}, "stream": stream},
+            {
+                "model": _MODEL,
+                "messages": _list(read),
+                "max_tokens": {"description": "A whole number"},
+                "stream": stream,
+            },
             "model",
             "messages",
         ),
@@ -67,7 +82,7 @@ def _chat() -> dict[str, Schema]:
     )
     reason = {"type": ["string", "null"], "description": "stop, length, tool_calls, content_filter, …"}
     choice = _object({"index": _COUNT, "message": message, "finish_reason": reason}, "message")
-    usage = _object({name: _COUNT for name in ("prompt_tokens", "completion_tokens", "total_tokens")})
+    usage = _object(dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), _COUNT))
     named = {"id": _TEXT, "object": {"const": "chat.completion"}, "created": _COUNT, "model": _TEXT}
     return {
         "ChatCompletion": _object(
@@ -110,6 +125,12 @@ def _others() -> dict[str, Schema]:
     vector = {"oneOf": [_list({"type": "number"}), {**_TEXT, "description": "base64 of 32-bit floats"}]}
     row = _object({"object": {"const": "embedding"}, "index": _COUNT, "embedding": vector}, "embedding")
     return {
+        "Event": {
+            **_object(
+                {"event": _TEXT, "data": {**_TEXT, "description": "JSON; the last of OpenAI's is [DONE]"}}, "data"
+            ),
+            "description": "One server-sent event, of which the answer is made",
+        },
         "Status": _object({"status": {"enum": ["alive", "ready"]}}, "status", additionalProperties=False),
         "Error": _object({"error": _object(error, "message", "type", "param", "code")}, "error"),
         "Model": _object(model, "id", "object"),
