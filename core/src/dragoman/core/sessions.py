@@ -10,6 +10,7 @@ import socket
 import threading
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -232,6 +233,7 @@ def _body(sent: Outgoing) -> Any:
     return _Body(sent.content, sent.timeout.write)
 
 
+@lru_cache(maxsize=64)
 def _time_out(given: Phases) -> aiohttp.ClientTimeout:
     waiting = None if given.pool is None or given.connect is None else given.pool + given.connect
     return aiohttp.ClientTimeout(None, waiting, sock_read=given.read, sock_connect=given.connect)

@@ -94,6 +94,8 @@ def _word(value: object) -> str:
 
 def set_up_logging(stream: TextIO | None = None, *, prompts: bool = False) -> None:
     """Write the server's log, dragoman's warnings and the host's complaints to stderr."""
+    # Python looks these up for every line, and no line here has them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(Lines() if stream.isatty() else JsonLines())
