@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import signal
 import socket
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _HERE = Path(__file__).parent
-#: A client's key, which nothing but these processes knows, and longer than any of them asks for.
-KEY = "sk-loopback-0123456789abcdefghijklmnopqrstuvwxyz"
+#: The clients' key; LiteLLM's begin so.
+KEY = f"sk-{secrets.token_urlsafe(32)}"
 #: Of which vendor's wire the provider speaks, behind the gateways.
 VENDORS = ("anthropic", "openai")
 #: What is measured -> connections, and whether streams are asked for.

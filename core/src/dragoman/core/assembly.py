@@ -19,7 +19,7 @@ class Assembly:
 
     def add(self, chunk: Json) -> None:
         """Take one chunk; it is not kept."""
-        choices = chunk.get("choices") or ()
+        choices: list[Json] = chunk.get("choices") or []
         usual = len(choices) == 1 and self._usual.issuperset(chunk) and not chunk.get("usage")
         if usual and self._add_text(choices[0]):
             return
