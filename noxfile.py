@@ -44,8 +44,8 @@ OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Well under half an hour on two cores; CI runs `recorded` and `instructions` after these. The Python that runs nox has
 # openai 3, the oldest and the two newest of the others have openai 2: two runs of all suites, in which each Python and
 # each openai has its turn, and each plugin's suite once more, `alone`. Every Python with every openai (`nox -s tests
-# openai2`), old SDKs (`oldest`), `aimock` and `server_clients` (node), `litellm_proxy` (600 MB) and the frameworks
-# (`nox -t autogen`) are run by hand, before a release.
+# openai2`), old SDKs (`oldest`), `aimock` and `server_clients` (node), `litellm_proxy` (600 MB), `openapi`, `soak`,
+# `gateways` and the frameworks (`nox -t autogen`) are run by hand, before a release.
 TRIED = [
     f"tests-{version}" if version == OWN else f"openai2-{version}"
     for version in PYTHONS
@@ -57,6 +57,14 @@ UNIT_TESTS = [str(folder / "tests") for folder in FOLDERS.values() if (folder / 
 LITELLM_PROXY = "litellm[proxy]==1.106.2"
 #: A server with the wire formats of many vendors, and with their failures on demand (npm).
 AIMOCK = "@copilotkit/aimock@1.43.0"
+#: Portkey's gateway (npm). With the newest hono, which it asks for, it answers every call with status 500.
+PORTKEY = {
+    "private": True,
+    "dependencies": {"@portkey-ai/gateway": "1.15.2"},
+    "overrides": {"hono": "4.9.7", "@hono/node-server": "1.13.8"},
+}
+#: It makes requests of an OpenAPI description, right and wrong ones, and checks the answers.
+SCHEMATHESIS = "schemathesis==4.32.5"
 #: OpenAI's own client for JavaScript (npm).
 OPENAI_FOR_NODE = "openai@6"
 #: What talks to a provider: a plugin may bring in only what it declares itself.
@@ -497,6 +505,44 @@ def furnish(session: nox.Session, folder: Path, holds: dict[str, list[str]]) -> 
         make(folder)
     else:
         once(session, folder.name, make)
+
+
+@nox.session(python=False, requires=["build"])
+def gateways(session: nox.Session) -> None:
+    """Measure the server beside LiteLLM's proxy and Portkey's gateway: nox -s gateways -- [--quick] [--rounds N]."""
+    if missing := [name for name in ("gcc", "node", "npm") if not shutil.which(name)]:
+        session.skip(f"{' and '.join(missing)} not found: the client is in C, and Portkey's gateway is for node")
+    extras = [f"{wheel}[fast]" if "dragoman_server" in wheel else wheel for wheel in built()]
+    few = [wheel for wheel in extras if re.search(r"dragoman_(core|server|anthropic|openai)-", wheel)]
+    home = session.cache_dir.resolve()
+    for name, wheels in (("gateway-dragoman", few), ("gateway-dragoman-all", extras)):
+        Environment(session, home / name).pip("install", "-c", str(PINS), *wheels)
+    proxy = once(session, LITELLM_PROXY, lambda folder: Environment(session, folder).pip("install", LITELLM_PROXY))
+    (home / "gateway-litellm").unlink(missing_ok=True)
+    (home / "gateway-litellm").symlink_to(proxy)
+
+    def portkey(folder: Path) -> None:
+        (folder / "package.json").write_text(json.dumps(PORTKEY), "utf-8")
+        quiet = ("--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+        session.run("npm", "install", *quiet, "--prefix", str(folder), external=True)
+
+    once(session, "gateway-portkey", portkey)
+    own = ("--gateways", "--environments", str(home))
+    session.run(sys.executable, str(BENCHMARKS), *own, *session.posargs, env=CLEAN, external=True)
+
+
+@nox.session(requires=["build"])
+def openapi(session: nox.Session) -> None:
+    """Try the gateway by its own description, with schemathesis: nox -s openapi -- [options of schemathesis]."""
+    install(session, SCHEMATHESIS, "aiohttp", wheels=built("core", "server", "anthropic", "openai"))
+    session.run("python", str(ROOT / "tests" / "openapi"), *session.posargs, env=CLEAN)
+
+
+@nox.session(requires=["build"])
+def soak(session: nox.Session) -> None:
+    """Send mixed traffic through the gateway and check every answer: nox -s soak -- [--minutes 10] [--store FILE]."""
+    install(session, "uvloop", "httptools", wheels=built("core", "server", "anthropic", "openai"))
+    session.run("python", str(ROOT / "tests" / "soak"), *session.posargs, env=CLEAN)
 
 
 @nox.session(requires=["build"])

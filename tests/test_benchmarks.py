@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -198,3 +199,36 @@ def test_memory_is_measured_of_a_real_side(port: int) -> None:
     assert found["calls"]["times"] == 20
     assert found["held"]["open"] == 5
     assert found["connections"] <= 1
+
+
+@pytest.mark.skipif(not shutil.which("gcc"), reason="the load is a program in C")
+def test_the_load_checks_every_answer(port: int, tmp_path: Path) -> None:
+    import canned
+    import gateways
+
+    load, body = gateways.Load(tmp_path), gateways.asked("openai", stream=True)
+    path = canned.WIRES["openai"].tail
+    found = load.run(port, path, {}, body, "[DONE]", 3, 0.05)
+    assert found["answers"] >= 3
+    assert 0 < found["p50"] <= found["p99"] <= found["most"]
+    with pytest.raises(RuntimeError, match=r"were not right: HTTP/1\.1 200"):
+        load.run(port, path, {}, body, "[NEVER]", 1, 0.01)
+    with pytest.raises(RuntimeError, match=r"were not right: HTTP/1\.1 404"):
+        load.run(port, "/v1/nothing", {}, body, "[DONE]", 1, 0.01)
+
+
+def test_a_rate_is_held_against_its_budget() -> None:
+    import gatewaytables
+
+    values = {"p50": 1.0, "p99": 2.0, "answers": 9, "cpu": 0.5}
+    rows = [
+        [name, "openai", "16", turn, {**values, "rate": rate + turn}]
+        for name, rate in {"dragoman": 2000.0, "litellm": 50.0}.items()
+        for turn in range(3)
+    ]
+    starts = [["dragoman", 0, {"seconds": 1.5, "idle": 70.0, "after": 75.0}]]
+    text = "\n".join(gatewaytables.parts({"rows": rows, "starts": starts, "versions": {}, "notes": {"x": "broken"}}))
+    assert "| dragoman | 2,001 [2,000..2,002] | 1.00 | 2.00 | 0.50 | 1,500 | 2,900 | must |" in text
+    assert "| litellm | 51 [50..52] | 1.00 | 2.00 | 0.50 |  |  |  |" in text
+    assert "| dragoman | 1.5 | 70.0 | 75.0 |" in text
+    assert "x was not measured: broken" in text

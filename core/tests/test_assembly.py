@@ -70,3 +70,27 @@ def test_values_of_other_kinds() -> None:
     first, second = assembly.completion()["choices"]
     assert first["message"] == {"extra": {"a": 2, "b": "tu", "list": [{"x": [1]}, {"y": 2}, 5]}, "n": 3}
     assert second == {"index": 1, "message": {}, "finish_reason": None, "logprobs": {"content": [1, 2]}}
+
+
+def test_nothing_of_a_chunk_is_lost_beside_its_text() -> None:
+    from dragoman.core.assembly import Assembly
+
+    def chunk(delta: Any, finish: Any = None, **more: Any) -> dict[str, Any]:
+        return {"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more}
+
+    assembly = Assembly()
+    for one in (
+        chunk({"role": "assistant", "content": ""}, usage=None, service_tier=None),
+        chunk({"content": "a"}, usage=None, service_tier="flex"),
+        chunk({"content": "b"}, usage={"total_tokens": 2}),
+        chunk({"content": "c"}),
+        {"id": "c", "choices": [{"index": 1, "delta": {"content": "other"}, "finish_reason": "stop"}]},
+        chunk({"content": "d"}, "length"),
+        chunk({}, model="n"),
+    ):
+        assembly.add(one)
+    whole = assembly.completion()
+    assert (whole["usage"], whole["service_tier"], whole["model"]) == ({"total_tokens": 2}, "flex", "n")
+    first, second = whole["choices"]
+    assert (first["message"]["content"], first["finish_reason"]) == ("abcd", "length")
+    assert second["message"]["content"] == "other"

@@ -4,6 +4,7 @@
     nox -s bench -- --peers                    the other translators besides, each in its own environment (fifteen)
     nox -s bench -- --peers --prepare          makes the environments, and measures nothing
     nox -s bench -- --quick --only text,stream --providers anthropic
+    nox -s gateways                            the server beside other gateways (about seven minutes)
     python tests/benchmarks --write            docs/performance.md from the stored run
 
 A run is stored in results/, and the page is made of what is stored; a test compares the two.
@@ -56,6 +57,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--write", action="store_true", help="make the page of the stored run, and measure nothing")
     parser.add_argument("--growth", action="store_true", help="measure how costs grow, instead")
+    parser.add_argument("--gateways", action="store_true", help="measure gateways, instead")
     parser.add_argument("--peers", action="store_true", help="measure the other translators, too")
     parser.add_argument("--quick", action="store_true", help="one round of little: shows that it works, no more")
     parser.add_argument("--rounds", type=int, default=0, help="rounds of fresh processes (default 5, or 1)")
@@ -64,7 +66,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--modes", type=names(campaign.MODES), default=list(campaign.MODES))
     parser.add_argument("--parts", type=names(_PARTS), default=list(_PARTS), help=", ".join(_PARTS))
     parser.add_argument(
-        "--store", metavar="NAME", help="where to keep it: results/NAME.json (calls, growth; a quick run: nowhere)"
+        "--store",
+        metavar="NAME",
+        help="where to keep it: results/NAME.json (calls, growth, gateways; a quick run: nowhere)",
     )
     parser.add_argument("--environments", type=Path, help="folder of the environments that nox made")
     return parser.parse_args()
@@ -138,13 +142,18 @@ def main() -> None:
         name = "growth"
         for line in growing.steep(result):
             say(f"grows faster than linearly: {line}")
+    elif options.gateways:
+        import gateways
+
+        result = gateways.measure(options.environments, say, quick=options.quick, rounds=options.rounds)
+        name = "gateways"
     else:
         result = measure(options)
         name = "calls"
     print(page.text_of(name, result))  # noqa: T201 (the command's result)
     if options.store or not options.quick:
         place = page.store(options.store or name, result)
-        say(f"stored in {place}; --write makes the page of calls.json and growth.json")
+        say(f"stored in {place}; --write makes the page of what is stored")
 
 
 if __name__ == "__main__":

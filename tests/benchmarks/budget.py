@@ -47,6 +47,9 @@ OPEN_STREAM = Limit(40)
 #: KiB of traced memory that stay over the second half of the calls or streams; less is noise of what fills up once.
 STAYS = Limit(64)
 
+#: What a gateway's load is called (`gateways.LOADS`) -> answers per second, of one worker: at least so many.
+GATEWAY = {"16": Limit(1500, 2900), "16 streams": Limit(300, 430)}
+
 
 def limit(vendor: str, scenario: str, mode: str) -> Limit:
     """Return the budget of a row of the table."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import chart
+import gatewaytables
 import growing
 import report
 from campaign import PEER_ROUNDS
@@ -32,6 +33,7 @@ with the vendor's own plain SDK in the same run: **below 1 is cheaper than not t
 $ nox -s bench                 # the vendors' SDKs and dragoman
 $ nox -s bench -- --peers      # other translators, too
 $ nox -s growth                # how costs grow
+$ nox -s gateways              # the server, LiteLLM's proxy and Portkey's gateway
 ```
 
 *must*: within what is promised; *aim*: as good as the best of anything; *miss*: neither. Figures are
@@ -127,14 +129,23 @@ def _growth(run: Run) -> Iterator[str]:
     yield from (f"### {title}\n\n{text}" for title, text in growing.tables(run))
 
 
+def _gateways(run: Run) -> Iterator[str]:
+    yield gatewaytables.HEAD.strip()
+    yield _machine(run) + f" Rounds: {run['rounds']}."
+    yield from gatewaytables.parts(run)
+
+
+_PARTS = {"calls": _calls, "growth": _growth, "gateways": _gateways}
+
+
 def text_of(kind: str, run: Run) -> str:
     """Return one part of the page."""
-    return "\n\n".join(_calls(run) if kind == "calls" else _growth(run)) + "\n"
+    return "\n\n".join(_PARTS[kind](run)) + "\n"
 
 
 def files() -> dict[Path, str]:
     """Return the page and its charts, as the stored runs have them."""
-    calls, growth = load("calls"), load("growth")
+    calls, growth, gateways = load("calls"), load("growth"), load("gateways")
     parts = [_HEAD.strip()]
     found: dict[Path, str] = {}
     if calls:
@@ -143,6 +154,8 @@ def files() -> dict[Path, str]:
     if growth:
         parts.append(text_of("growth", growth).strip())
         found[CHARTS["growth"]] = chart.curves(growth)
+    if gateways:
+        parts.append(text_of("gateways", gateways).strip())
     found[PAGE] = "\n\n".join(parts) + "\n"
     return found
 

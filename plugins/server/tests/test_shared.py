@@ -14,9 +14,12 @@ import pytest
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from server_lab import ask
 
 from dragoman.core import ConfigError
+from dragoman.core.errors import httpx
 from dragoman.server import shared
+from dragoman.server.keys import Key, hash_key, new_key
 from dragoman.server.limits import SPAN, Denial, Limits, LocalStore, Subject
 from dragoman.server.shared import SharedStore
 
@@ -249,3 +252,28 @@ def test_an_address_that_is_none_is_told_without_its_password() -> None:
     with pytest.raises(ConfigError, match="redis_url is no address") as caught:
         SharedStore("http://:secret@here", LocalStore())
     assert "secret" not in str(caught.value)
+
+
+def test_two_servers_share_a_keys_limits(server: Server, serve: Any, caplog: pytest.LogCaptureFixture) -> None:
+    key = new_key()
+    keys = (Key("five", hash_key(key), limits=FIVE.limits),)
+    # Counts of this process alone would be shared by both, too: what the log and Redis say tells them apart.
+    both = [serve(keys=keys, redis_url=server.url) for _ in range(2)]
+    headers = {"authorization": f"Bearer {key}"}
+    with caplog.at_level(logging.WARNING, "dragoman.server"):
+        answers = [
+            httpx.post(
+                f"{both[number % 2].url}/chat/completions",
+                json=ask("text"),
+                headers=headers,
+                timeout=60,
+                trust_env=False,
+            )
+            for number in range(8)
+        ]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 3
+    assert all(1 <= int(answer.headers["retry-after"]) <= SPAN for answer in answers[5:])
+    assert [record.message for record in caplog.records if "redis" in record.message] == []
+    with redis.Redis(port=server.port) as client:
+        counts = client.hvals("{dragoman}:key five:requests")
+    assert sum(map(int, counts)) == 5

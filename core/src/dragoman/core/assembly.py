@@ -14,17 +14,36 @@ class Assembly:
     def __init__(self) -> None:
         self._head: Json = {}
         self._choices: dict[int, Json] = {}
+        #: Keys of chunks that say nothing new about the whole.
+        self._usual = {"choices"}
 
     def add(self, chunk: Json) -> None:
         """Take one chunk; it is not kept."""
+        choices: list[Json] = chunk.get("choices") or []
+        usual = len(choices) == 1 and self._usual.issuperset(chunk) and not chunk.get("usage")
+        if usual and self._add_text(choices[0]):
+            return
         self._head.update({key: value for key, value in chunk.items() if key != "choices" and value is not None})
-        for piece in chunk.get("choices") or ():
+        self._usual = {"choices", "usage", *self._head}
+        for piece in choices:
             index = piece.get("index", 0)
             choice = self._choices.setdefault(index, {"index": index, "message": {}, "finish_reason": None})
             _merge(choice["message"], piece.get("delta") or {})
             if piece.get("logprobs"):
                 _merge(choice.setdefault("logprobs", {}), piece["logprobs"])
             choice["finish_reason"] = piece.get("finish_reason") or choice["finish_reason"]
+
+    def _add_text(self, piece: Json) -> bool:
+        """Take a piece that is more text and nothing else, as most are; False: it is something else."""
+        delta = piece.get("delta")
+        if not delta or len(delta) != 1 or piece.get("finish_reason") or piece.get("logprobs"):
+            return False
+        choice, text = self._choices.get(piece.get("index", 0)), delta.get("content")
+        known = choice["message"].get("content") if choice is not None else None
+        if choice is None or not isinstance(known, str) or not isinstance(text, str):
+            return False
+        choice["message"]["content"] = known + text
+        return True
 
     def completion(self) -> Json:
         """Return the answer so far, as a `chat.completion`."""

@@ -74,7 +74,8 @@ class Dispatcher:
             first = attempts.next(None)
             assert first is not None  # noqa: S101 (without an attempt it raises)
             return Exchange(first, self.hooks, following=attempts.next)
-        options = replace(options, on_unsupported=asked or options.on_unsupported)
+        if asked is not None:
+            options = replace(options, on_unsupported=asked)
         if isinstance(model, str) and model:
             provider, request["model"] = self.router.route(model)
         elif chat:

@@ -176,9 +176,15 @@ def _is_whole(data: bytes) -> bool:
 def event_parts(piece: bytes) -> Iterator[bytes]:
     """Cut a piece after each event, so that each part ends at most one."""
     start = 0
-    for end in _EVENT_END.finditer(piece):
-        yield piece[start : end.end()]
-        start = end.end()
+    if b"\r" in piece or piece.startswith(b"\n"):
+        for end in _EVENT_END.finditer(piece):
+            yield piece[start : end.end()]
+            start = end.end()
+    else:
+        # What nearly all servers send, many times faster.
+        while (found := piece.find(b"\n\n", start) + 2) > 1:
+            yield piece[start:found]
+            start = found
     if start < len(piece):
         yield piece[start:]
 

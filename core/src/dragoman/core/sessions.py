@@ -10,7 +10,8 @@ import socket
 import threading
 import weakref
 from contextlib import aclosing, suppress
-from functools import cached_property
+from contextvars import ContextVar
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
     from dragoman.core.proxies import Proxy
 
+#: For each connection that was made for the request of this context.
+_MADE: ContextVar[list[bool]] = ContextVar("_MADE")
 #: Bytes that a connection holds before it stops reading, and of a request that is written at once.
 _BUFFER, _AT_ONCE = 65536, 65536
 _LONGEST_HEADER = 65536
@@ -87,7 +90,8 @@ class Sessions:
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         while True:
-            trace: dict[str, bool] = {}
+            made: list[bool] = []
+            _MADE.set(made)
             try:
                 response = await session.request(
                     sent.method,
@@ -96,11 +100,11 @@ class Sessions:
                     headers=self._headers(sent),
                     timeout=_time_out(sent.timeout),
                     allow_redirects=False,
-                    trace_request_ctx=trace,
                     **self._proxy,
                 )
             except (aiohttp.ClientError, OSError) as exception:
-                if trace and _nothing_came(exception):
+                if self._resends and not made and _nothing_came(exception):
+                    # A connection that was kept, and that the server has closed meanwhile.
                     continue
                 raise _failure(exception) from exception
             return AsyncAnswer(response, sent)
@@ -136,18 +140,13 @@ class Sessions:
     def _made(self) -> aiohttp.ClientSession:
         if self._secure:
             self._context = self._context or httpx.create_ssl_context()
-        tracing = []
-        if self._resends:
-            # Nothing else tells whether a connection is new.
-            tracing.append(aiohttp.TraceConfig())
-            tracing[0].on_connection_reuseconn.append(_note_reuse)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 limit=CONNECTIONS,
                 keepalive_timeout=IDLE_SECONDS,
                 ssl=self._context or True,
                 use_dns_cache=False,
-                socket_factory=_made_socket,
+                socket_factory=_make_socket,
             ),
             auto_decompress=self._inflates,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -155,7 +154,6 @@ class Sessions:
             read_bufsize=_BUFFER,
             max_line_size=_LONGEST_HEADER,
             max_field_size=_LONGEST_HEADER,
-            trace_configs=tracing,
         )
 
 
@@ -243,27 +241,25 @@ class _Body(aiohttp.Payload):
                 await writer.write(self._content[start : start + _AT_ONCE])
 
 
-def _made_socket(address: Any) -> socket.socket:
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
-    keep_alive(made)
-    return made
-
-
 def _body(sent: Outgoing) -> Any:
     if sent.content is None or len(sent.content) <= _AT_ONCE:
         return sent.content
     return _Body(sent.content, sent.timeout.write)
 
 
+@lru_cache(maxsize=64)
 def _time_out(given: Phases) -> aiohttp.ClientTimeout:
     waiting = None if given.pool is None or given.connect is None else given.pool + given.connect
     return aiohttp.ClientTimeout(None, waiting, sock_read=given.read, sock_connect=given.connect)
 
 
-async def _note_reuse(session: object, context: Any, params: object) -> None:
-    del session, params
-    context.trace_request_ctx["reused"] = True
+def _make_socket(address: Any) -> socket.socket:
+    """Make a socket, and note it; aiohttp's own tracing would cost every request more."""
+    family, kind, protocol, *_ = address
+    _MADE.get().append(True)
+    made = socket.socket(family, kind, protocol)
+    keep_alive(made)
+    return made
 
 
 def _nothing_came(exception: Exception) -> bool:

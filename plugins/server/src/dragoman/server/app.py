@@ -21,13 +21,13 @@ from dragoman.server.gateway import Gateway
 from dragoman.server.messages.dialect import COUNT_TOKENS
 from dragoman.server.messages.target import MESSAGES
 from dragoman.server.messages.turn import ByVersion, MessagesListTurn, MessagesModelTurn, MessagesTurn
-from dragoman.server.openapi import DESCRIPTION
+from dragoman.server.openapi import describe
 from dragoman.server.page import page_routes
 from dragoman.server.refusals import Refusal
 from dragoman.server.turns import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from starlette.requests import Request
 
@@ -75,13 +75,37 @@ def make_app(
         finally:
             await gateway.close()
 
-    app = Starlette(
+    app = Application(
         routes=_routes(gateway),
         lifespan=lifespan,
         exception_handlers={HTTPException: _no_such_path, Refusal: _refuse},
     )
     app.state.gateway = gateway
     return app
+
+
+class Application(Starlette):
+    """Starlette, without what it puts around endpoints that need none of it: these answer every failure themselves.
+
+    A host that adds middleware, or mounts it below a path, has the usual way.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._asked = {
+            route.path: route.app
+            for route in self.routes
+            if isinstance(route, Route) and isinstance(route.app, Endpoint) and route.methods == {"POST"}
+        }
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["method"] == "POST" and not self.user_middleware:
+            asked = self._asked.get(scope["path"])
+            if asked is not None and not scope.get("root_path"):
+                await asked(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
 
 
 def _routes(gateway: Gateway) -> list[Route]:
@@ -113,8 +137,10 @@ def _routes(gateway: Gateway) -> list[Route]:
             Route(f"{prefix}/models/{{name:path}}", model, methods=["GET"]),
         )
     ]
-    others = [Route(f"{prefix}/{{path:path}}", Other(gateway)) for prefix in _PREFIXES]
-    return [*asked, *told, *listed, *page_routes(gateway), *others]
+    page = page_routes(gateway)
+    served = {route.path: ", ".join(sorted(route.methods or ())) for route in (*asked, *told, *listed, *page)}
+    others = [Route(f"{prefix}/{{path:path}}", Other(gateway, served)) for prefix in _PREFIXES]
+    return [*asked, *told, *listed, *page, *others]
 
 
 class Endpoint:
@@ -145,17 +171,19 @@ class Model:
 
 
 class Other:
-    """Endpoints that are served only where the configuration names them."""
+    """Endpoints that are served only where the configuration names them. `served`: path -> methods, of the others."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, served: Mapping[str, str]) -> None:
         self._gateway = gateway
+        self._served = served
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request, or say that there is nothing here. Raises `HTTPException`."""
         path = scope["path_params"]["path"].strip("/")
         head = path.partition("/")[0]
-        if path in ENDPOINTS or head == "models":
-            raise HTTPException(405, headers={"allow": "POST" if path in ENDPOINTS else "GET"})
+        allowed = self._served.get(scope["path"]) or ("GET, HEAD" if head == "models" else None)
+        if allowed is not None:
+            raise HTTPException(405, headers={"allow": allowed})
         if head not in self._gateway.settings.endpoints or ".." in path.split("/"):
             raise HTTPException(404)
         await Turn(self._gateway, _OPENAI, quote(path, safe="/:"), scope, receive, send).run()
@@ -181,7 +209,7 @@ class _Pages:
         return Response(text, media_type=kind)
 
     async def openapi(self, _: Request) -> Response:
-        return JSONResponse(DESCRIPTION)
+        return JSONResponse(describe(keys=bool(self._gateway.settings.keys)))
 
 
 async def _no_such_path(request: Request, exception: Exception) -> Response:

@@ -14,6 +14,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dragoman.server.admission import OpenGate
@@ -32,6 +33,8 @@ PREFIX = "dgm-"
 SHORTEST = 16
 HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _BYTES = 32
+#: Of so many models, with names so long at most, it is remembered which limits they have.
+_REMEMBERED, _LONGEST_NAME = 1024, 200
 _BEARER = re.compile(r"(?i:bearer)\s+(\S+)\s*")
 _COLON = re.compile(r"([^/:]+):(.+)", re.DOTALL)
 _WORDS = {"requests": "requests per min (RPM)", "tokens": "tokens per min (TPM)", "concurrency": "concurrent requests"}
@@ -86,6 +89,7 @@ class KeyGate:
         self._limits = settings.limits
         self._now = now or (lambda: datetime.now(UTC))
         self._store = make_store(settings) if store is None else store
+        self._of_model = lru_cache(_REMEMBERED)(self._find_limited)
 
     def admit(self, headers: Mapping[str, str]) -> Caller:
         """Find the key in `Authorization: Bearer` or `x-api-key`. Raises `Refusal` with status 401."""
@@ -116,19 +120,31 @@ class KeyGate:
         if model and not caller.allows(model):
             message = f"The API key {caller.name!r} does not have access to model `{model}`."
             raise Refusal(403, message, code="model_not_found", param="model")
-        subjects = [Subject(f"key {caller.name}", caller.limits)] if isinstance(caller, Key) and caller.limits else []
-        names = names_of(model, self._aliases)
-        subjects += [
-            Subject(f"model {pattern}", limits)
-            for pattern, limits in self._limits.items()
-            if any(fnmatchcase(name, pattern) for name in names)
-        ]
+        subjects = self._subjects(caller, model)
         if not subjects:
             return _LEASE
         taken = await self._store.take(subjects)
         if isinstance(taken, Denial):
             raise _too_much(taken, model)
         return _Lease(taken)
+
+    def _subjects(self, caller: Caller, model: str) -> tuple[Subject, ...]:
+        """Whose limits a request counts for: its key's, and those of the patterns that its model fits."""
+        limited = isinstance(caller, Key) and caller.limits
+        own = (Subject(f"key {caller.name}", limited),) if limited else ()
+        if not self._limits:
+            return own
+        # Clients name models as they like: what is remembered of them is bounded.
+        known = self._of_model if len(model) <= _LONGEST_NAME else self._of_model.__wrapped__
+        return own + known(model)
+
+    def _find_limited(self, model: str) -> tuple[Subject, ...]:
+        names = names_of(model, self._aliases)
+        return tuple(
+            Subject(f"model {pattern}", limits)
+            for pattern, limits in self._limits.items()
+            if any(fnmatchcase(name, pattern) for name in names)
+        )
 
     async def close(self) -> None:
         """Give back connections."""

@@ -32,7 +32,7 @@ class Limits:
     max_concurrency: int | None = None
 
     def __bool__(self) -> bool:
-        return self != Limits()
+        return not (self.requests_per_minute is self.tokens_per_minute is self.max_concurrency is None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import re
 import sys
 import time
 import warnings
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dragoman.server")
 _FAILED = 500
+_encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 #: In a warning that another model is tried: what the provider said, which may quote the prompt.
 _SAID = re.compile(r"(failed: \w+): .*(?=; going on with )", re.DOTALL)
 
@@ -52,7 +54,10 @@ def write_record(record: Record, *, prompts: bool) -> None:
             fields["error"]["message"] = failure.error.get("message")
     if prompts and record.request is not None:
         fields["request"] = record.request
-    log.log(level, "request", extra={"fields": {name: value for name, value in fields.items() if value != ""}})
+    # Not `log.log`, which would look for the caller in the stack, and that costs as much as the whole line.
+    line = log.makeRecord(log.name, level, "", 0, "request", (), None)
+    line.fields = {name: value for name, value in fields.items() if value != ""}
+    log.handle(line)
 
 
 class JsonLines(logging.Formatter):
@@ -61,14 +66,14 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write one line."""
         line = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
             "level": record.levelname.lower(),
             "event": record.getMessage(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _encode(line)
 
 
 class Lines(logging.Formatter):
@@ -84,11 +89,13 @@ class Lines(logging.Formatter):
 
 
 def _word(value: object) -> str:
-    return str(value) if isinstance(value, int | float | str) else json.dumps(value, ensure_ascii=False, default=str)
+    return str(value) if isinstance(value, int | float | str) else _encode(value)
 
 
 def set_up_logging(stream: TextIO | None = None, *, prompts: bool = False) -> None:
     """Write the server's log, dragoman's warnings and the host's complaints to stderr."""
+    # Python looks these up for every line, and no line here has them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(Lines() if stream.isatty() else JsonLines())

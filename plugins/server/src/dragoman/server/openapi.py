@@ -5,154 +5,139 @@ What a provider makes of the rest of a request is its own affair, so request bod
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import metadata
 from typing import Any
 
-_MODEL = {"type": "string", "minLength": 1, "description": "`provider/model`, or a name of the configuration's"}
+from dragoman.server.openapischemas import Schema, ref, schemas
+
+_JSON, _EVENTS = "application/json", "text/event-stream"
 _VERSION = {
     "name": "anthropic-version",
     "in": "header",
     "schema": {"type": "string"},
     "description": "Who sends it gets Anthropic's shape, as its SDKs do",
 }
-_ERRORS = {
+_STATUSES = {
     "400": "The request is wrong, or the provider has no equivalent for a parameter",
-    "401": "No valid key",
+    "401": "No valid key, or the provider does not take the server's",
+    "402": "The provider wants to be paid",
     "403": "The key is not for this model, or the server has no keys and was asked by another machine's name",
-    "404": "Nobody serves the model",
+    "404": "Nobody serves the model, or it is not for this key",
     "408": "The body took too long",
-    "413": "The body is too large",
+    "409": "The provider is busy with the same thing",
+    "413": "The body is larger than `max_body_bytes`",
     "415": "The body is compressed",
     "422": "The provider cannot process the request",
-    "429": "Too many requests; `retry-after` says when to come again",
-    "500": "The provider's key is missing, or the server failed",
+    "429": "Too many requests or tokens; `retry-after` says in how many seconds there is room again",
+    "500": "The provider's key is missing, or the server or the provider failed",
     "502": "The provider failed, or sent what cannot be read",
     "503": "The server is shutting down, or the provider cannot answer now",
     "504": "The provider took too long",
+    "529": "The provider is overloaded",
 }
+_REQUEST_ID = {"x-request-id": {"description": "The request's id, for logs", "schema": {"type": "string"}}}
+_SECONDS = {"description": "Seconds to wait", "schema": {"type": "string"}}
 
 
-def _answer(description: str, schema: str, media: str = "application/json") -> dict[str, Any]:
-    return {"description": description, "content": {media: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
+def _answer(description: str, schema: str, **headers: Any) -> Schema:
+    content = {_JSON: {"schema": ref(schema)}}
+    return {"description": description, "headers": {**_REQUEST_ID, **headers}, "content": content}
 
 
-def _failures(*statuses: str) -> dict[str, Any]:
-    return {status: {"$ref": f"#/components/responses/{status}"} for status in statuses}
+def _failure(status: str, schema: str) -> Schema:
+    more = {"retry-after": _SECONDS} if status in {"429", "503"} else {}
+    return _answer(_STATUSES[status], schema, **more)
 
 
-_ASKED = _failures(*_ERRORS)
+def _failures(*statuses: str, dialect: str = "") -> Schema:
+    """Refer to failures in OpenAI's shape, or in that of another dialect."""
+    return {status: {"$ref": f"#/components/responses/{dialect}{status}"} for status in statuses or _STATUSES}
 
 
-def _asks(name: str, summary: str, required: list[str], answer: str, *, streams: bool = False) -> dict[str, Any]:
+def _asks(name: str, summary: str, schemas: str, *, streams: bool = False, dialect: str = "") -> Schema:
+    """Describe a POST; `schemas` names that of the request and that of the answer."""
+    asked, answer = schemas.split(" -> ")
     whole = _answer("The answer", answer)
-    properties: dict[str, Any] = {"model": _MODEL}
     if streams:
-        whole["content"]["text/event-stream"] = {"schema": {"type": "string"}}
-        properties["stream"] = {"type": ["boolean", "null"]}
-    if "messages" in required:
-        properties["messages"] = {"type": "array", "items": {"type": "object"}}
-    schema = {"type": "object", "required": required, "properties": properties}
+        whole["content"][_EVENTS] = {"schema": ref("Event")}
+    body = {"required": True, "content": {_JSON: {"schema": ref(asked)}}}
+    responses = {"200": whole, **_failures(dialect=dialect)}
+    return {"post": {"operationId": name, "summary": summary, "requestBody": body, "responses": responses}}
+
+
+def _gets(name: str, summary: str, answers: Schema, **more: Any) -> Schema:
+    return {"get": {"operationId": name, "summary": summary, **more, "responses": answers}}
+
+
+def _status(name: str, summary: str) -> Schema:
+    content = {_JSON: {"schema": ref("Status")}}
+    return _gets(name, summary, {"200": {"description": "It does", "content": content}}, security=[])
+
+
+def _paths() -> Schema:
+    name = {"name": "model", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    one = _gets(
+        "getModel",
+        "One model",
+        {"200": _answer("The model", "Model"), **_failures()},
+        parameters=[{**name, "description": "Its name; slashes may stand as they are"}, _VERSION],
+    )
+    text = {"description": "The page", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    page = {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}}
+    listed = {"200": _answer("The models", "Models"), **_failures("400", "401", "403", "429", "500", "504")}
+    told = {"description": "This description", "content": {_JSON: {"schema": {"type": "object"}}}}
     return {
-        "post": {
-            "operationId": name,
-            "summary": summary,
-            "security": [{"key": []}, {}],
-            "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-            "responses": {"200": whole, **_ASKED},
-        }
+        "/v1/chat/completions": _asks(
+            "createChatCompletion", "Chat with a model", "ChatRequest -> ChatCompletion", streams=True
+        ),
+        "/v1/embeddings": _asks("createEmbedding", "Embed texts", "EmbeddingRequest -> Embeddings"),
+        "/v1/responses": _asks("createResponse", "OpenAI's Responses", "ResponseRequest -> Response", streams=True),
+        "/v1/messages": _asks(
+            "createMessage", "Anthropic's Messages", "MessageRequest -> Message", streams=True, dialect="Messages"
+        ),
+        "/v1/messages/count_tokens": _asks(
+            "countTokens", "A prompt's tokens, by the provider's count", "CountRequest -> Count", dialect="Messages"
+        ),
+        "/v1/models": _gets("listModels", "Models that the caller may use", listed, parameters=[_VERSION]),
+        "/v1/models/{model}": one,
+        "/health/liveness": _status("liveness", "Whether the process answers"),
+        "/health/readiness": _status("readiness", "Whether it takes requests"),
+        "/metrics": _gets("metrics", "For Prometheus", {"200": text, **_failures("401", "403")}),
+        "/": _gets(
+            "page",
+            "A page to try models on, where the settings have one",
+            {"200": page, **_failures("404")},
+            security=[],
+        ),
+        "/openapi.json": _gets("openapi", "This description", {"200": told}, security=[]),
     }
 
 
-def _gets(name: str, summary: str, answers: dict[str, Any], *, open_to_all: bool = True) -> dict[str, Any]:
-    security: dict[str, Any] = {} if open_to_all else {"security": [{"key": []}, {}]}
-    return {"get": {"operationId": name, "summary": summary, **security, "responses": answers}}
-
-
-def _describe() -> dict[str, Any]:
-    one = _gets("getModel", "One model", {"200": _answer("The model", "Model"), **_ASKED}, open_to_all=False)
-    name = {"name": "model", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
-    one["parameters"] = [{**name, "description": "Its name; slashes may stand as they are"}, _VERSION]
-    text = {"description": "The page", "content": {"text/plain": {"schema": {"type": "string"}}}}
-    page = {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}}
-    status = _answer("How it is", "Status")
-    listed = {"200": _answer("The models", "Models"), **_failures("400", "401", "403", "429", "500", "504")}
-    models = _gets("listModels", "Models that the caller may use", listed, open_to_all=False)
-    models["parameters"] = [_VERSION]
-    return {
+@cache
+def describe(*, keys: bool) -> Schema:
+    """Return the description of a server; `keys`: whether its clients need one."""
+    schemes = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "header": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+    }
+    found: Schema = {
         "openapi": "3.1.0",
         "info": {
             "title": "dragoman",
             "version": metadata.version("dragoman-server"),
             "description": "Every provider behind one OpenAI-compatible server. All of /v1 is served without it too.",
         },
-        "paths": {
-            "/v1/chat/completions": _asks(
-                "createChatCompletion", "Chat with a model", ["model", "messages"], "ChatCompletion", streams=True
-            ),
-            "/v1/embeddings": _asks("createEmbedding", "Embed texts", ["model", "input"], "Object"),
-            "/v1/responses": _asks("createResponse", "OpenAI's Responses", ["model", "input"], "Object", streams=True),
-            "/v1/messages": _asks(
-                "createMessage", "Anthropic's Messages", ["model", "messages", "max_tokens"], "Message", streams=True
-            ),
-            "/v1/messages/count_tokens": _asks(
-                "countTokens", "A prompt's tokens, by the provider's count", ["model", "messages"], "Count"
-            ),
-            "/v1/models": models,
-            "/v1/models/{model}": one,
-            "/health/liveness": _gets("liveness", "Whether the process answers", {"200": status}),
-            "/health/readiness": _gets("readiness", "Whether it takes requests", {"200": status}),
-            "/": _gets(
-                "page", "A page to try models on, where the settings have one", {"200": page, **_failures("404")}
-            ),
-            "/metrics": _gets("metrics", "For Prometheus", {"200": text, **_failures("401", "403")}, open_to_all=False),
-        },
+        "paths": _paths(),
         "components": {
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
-            "responses": {status: _answer(said, "Error") for status, said in _ERRORS.items()},
-            "schemas": _schemas(),
+            "responses": {
+                **{status: _failure(status, "Error") for status in _STATUSES},
+                **{f"Messages{status}": _failure(status, "MessageError") for status in _STATUSES},
+            },
+            "schemas": schemas(),
         },
     }
-
-
-def _schemas() -> dict[str, Any]:
-    text = {"type": ["string", "null"]}
-    error = {
-        "message": {"type": "string"},
-        "type": text,
-        "param": text,
-        "code": {"type": ["string", "integer", "null"]},
-    }
-    models = {"type": "array", "items": {"$ref": "#/components/schemas/Model"}}
-    model = {"id": {"type": "string"}, "object": {"const": "model"}, "owned_by": {"type": "string"}}
-    return {
-        "Object": {"type": "object"},
-        "Status": _object({"status": {"type": "string"}}, "status"),
-        "Error": _object({"error": _object(error, "message")}, "error"),
-        "Model": {
-            "anyOf": [
-                _object({**model, "created": {"type": "integer"}}, "id", "object"),
-                _object({"type": {"const": "model"}, "id": {"type": "string"}}, "id", "type"),
-            ]
-        },
-        "Models": {
-            "anyOf": [
-                _object({"object": {"const": "list"}, "data": models}, "object", "data"),
-                _object({"has_more": {"type": "boolean"}, "data": models}, "has_more", "data"),
-            ]
-        },
-        "Message": _object(
-            {"type": {"const": "message"}, "content": {"type": "array", "items": {"type": "object"}}}, "type", "content"
-        ),
-        "Count": _object({"input_tokens": {"type": "integer"}}, "input_tokens"),
-        "ChatCompletion": _object(
-            {"object": {"const": "chat.completion"}, "choices": {"type": "array", "items": {"type": "object"}}},
-            "choices",
-        ),
-    }
-
-
-def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
-    return {"type": "object", "required": list(required), "properties": properties}
-
-
-DESCRIPTION: dict[str, Any] = _describe()
+    if keys:
+        found["security"] = [{name: []} for name in schemes]
+        found["components"]["securitySchemes"] = schemes
+    return found

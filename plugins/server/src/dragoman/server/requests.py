@@ -47,6 +47,8 @@ def check_ask(ask: Ask, caller: Caller) -> None:
     if not named and ask.content is None and ask.method == "POST" and ask.endpoint not in _MODELLESS:
         message = "model must be a name such as 'anthropic/claude-sonnet-4-5'"
         raise Refusal(400, message, code="missing_model", param="model")
+    if not isinstance(request.get("stream"), bool | None):
+        raise Refusal(400, "stream must be true or false", code="invalid_type", param="stream")
     if not caller.allows(model if isinstance(model, str) else ""):
         message = (
             f"the model {model!r} is not for this key" if model else "this key is for some models, and none is named"

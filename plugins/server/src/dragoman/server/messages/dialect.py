@@ -71,6 +71,9 @@ class MessagesDialect:
         if not target.native:
             message = f"{target.name} does not count tokens before a request is made, and they are not estimated here"
             raise Refusal(404, message, code="unsupported_endpoint", type="not_found_error")
+        if not isinstance(body.get("messages"), list):
+            msg = "messages: send a list of messages"
+            raise InvalidRequest(msg)
         return Ask(restore_messages(Draft(body, target)), COUNT_TOKENS, headers=self._headers, query=self._query)
 
     def failure(self, failure: Failure, request_id: str) -> bytes:
