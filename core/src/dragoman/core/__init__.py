@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from dragoman.core.registration import register_hooks, stand_in
     from dragoman.core.retries import retry_pauses, retry_wait
     from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
-    from dragoman.core.service import AsyncAnswer, AsyncService, failure, read_ask
+    from dragoman.core.service import AsyncAnswer, AsyncService, failure, make_ask, read_ask
     from dragoman.core.tapes import Recorder, Replayer
 
 _HOME = {
@@ -116,7 +116,7 @@ _HOME = {
     "registration": ("register_hooks", "stand_in"),
     "retries": ("retry_pauses", "retry_wait"),
     "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
-    "service": ("AsyncAnswer", "AsyncService", "failure", "read_ask"),
+    "service": ("AsyncAnswer", "AsyncService", "failure", "make_ask", "read_ask"),
     "tapes": ("Recorder", "Replayer"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -187,6 +187,7 @@ __all__ = [
     "is_default",
     "lay_out",
     "load_config",
+    "make_ask",
     "make_dispatcher",
     "open_config",
     "pack",
