@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dragoman.core.exchange import Exchange
     from dragoman.core.functions import async_function_sender, function_sender
     from dragoman.core.hookspecs import hookimpl
+    from dragoman.core.mixin import plan_of
     from dragoman.core.modelclients import FunctionProvider, ModelClientProvider
     from dragoman.core.policy import DragomanWarning, is_default, unsupported, warn_once
     from dragoman.core.pricing import price_of_usage
@@ -93,6 +94,7 @@ _HOME = {
     "exchange": ("Exchange",),
     "functions": ("async_function_sender", "function_sender"),
     "hookspecs": ("hookimpl",),
+    "mixin": ("plan_of",),
     "modelclients": ("FunctionProvider", "ModelClientProvider"),
     "policy": ("DragomanWarning", "is_default", "unsupported", "warn_once"),
     "pricing": ("price_of_usage",),
@@ -191,6 +193,7 @@ __all__ = [
     "make_dispatcher",
     "open_config",
     "pack",
+    "plan_of",
     "price_of_usage",
     "read_ask",
     "read_config",

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from dragoman.batch.failures import failed, timed_out
 from dragoman.batch.records import Result
-from dragoman.core import AsyncService, CallOptions, make_ask, make_dispatcher
+from dragoman.core import AsyncService, make_ask, make_dispatcher
 
 if TYPE_CHECKING:
     from dragoman.batch.engines import Settings
     from dragoman.batch.records import Request
-    from dragoman.core import Call, Dispatcher, Json
-
-#: What a client says about each of its calls.
-_OF_EACH_CALL = ("on_unsupported", "timeout")
+    from dragoman.core import Call, Json
 
 
 class Answerer:
@@ -28,19 +26,14 @@ class Answerer:
     configuration that no client can be made of.
     """
 
-    def __init__(self, settings: Settings, dispatcher: Dispatcher | None = None) -> None:
-        client = dict(settings.client)
-        options = {name: client.pop(name) for name in _OF_EACH_CALL if name in client}
-        retries = client.pop("max_retries", None)
-        client.setdefault("default_provider", "openai")
+    def __init__(self, settings: Settings) -> None:
         # Three to five times cheaper than a vendor's SDK, wherever a plain key is all that its provider needs.
-        client.setdefault("sender", "auto")
-        self._dispatcher = dispatcher or make_dispatcher(**client)
+        self._dispatcher = make_dispatcher(**{"default_provider": "openai", "sender": "auto", **settings.client})
         # What a batch counts stands in its summary.
         self._dispatcher.hooks.metering = False
         self._service = AsyncService(self._dispatcher)
-        self._once = CallOptions(**options, max_retries=0, count_usage=True)
-        self._listed = CallOptions(**options, max_retries=retries, count_usage=True)
+        self._listed = replace(settings.options, count_usage=True)
+        self._once = replace(self._listed, max_retries=0)
         self._timeout = settings.timeout
 
     async def answer(self, request: Request) -> Result:
@@ -91,7 +84,8 @@ class Answerer:
             prompt, completion = call.price
             return (prompt * usage["prompt_tokens"] + completion * usage["completion_tokens"]) / 1000
         call.usage = usage
-        return self._dispatcher.hooks.price_of(call)
+        cost: Decimal | None = self._dispatcher.hooks.price_of(call)
+        return cost
 
 
 def counted(usage: Json | None) -> Json | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from dragoman.core import CallOptions
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -30,11 +32,12 @@ ENGINES = {
 class Settings:
     """What a run says about all its requests; it can be pickled if `client` can.
 
-    `client`: keyword arguments of `dragoman.core.Client`, the configuration file's among them (with `timeout`,
-    `max_retries` and `on_unsupported`, which are each call's).
+    `client` and `options` are what `plan_of` returns of a client: keyword arguments of `make_dispatcher`, and what is
+    said about each call.
     """
 
     client: Json = field(default_factory=dict, repr=False)
+    options: CallOptions = field(default_factory=CallOptions)
     #: Seconds for one attempt at one request, from its start to its last byte; None: as long as it takes.
     timeout: float | None = 600.0
     #: Where an engine may keep a file of its own, beside the output; None: there is no place (stdout, the Python API).

@@ -19,6 +19,7 @@ PATIENCE = 3600.0
 #: Classes of failures without a status -> code and type.
 _NAMES = {
     "APITimeoutError": ("timeout", "timeout"),
+    "MissingKey": ("missing_key", "authentication_error"),
     "UnsupportedParameter": ("unsupported_parameter", "invalid_request_error"),
     "UnknownProvider": ("model_not_found", "invalid_request_error"),
     "InvalidRequest": ("invalid_request", "invalid_request_error"),

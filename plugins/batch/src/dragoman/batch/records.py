@@ -59,7 +59,8 @@ class Result:
     """What became of a request: an answer (`ok`), a provider's refusal with its status, or no answer at all.
 
     `content` is OpenAI's JSON for the endpoint as UTF-8, without a newline in it: the answer, or, of a failure with
-    a status, `{"error": {…}}`. `error` is OpenAI's error object (`message`, `type`, `param`, `code`) of any failure.
+    a status, `{"error": {…}}`. `error` is OpenAI's error object (`message`, `type`, `param`, `code`) of any failure;
+    its code "missing_key", like the status 401, stops the whole run.
     """
 
     custom_id: str
