@@ -84,8 +84,7 @@ class Answerer:
             prompt, completion = call.price
             return (prompt * usage["prompt_tokens"] + completion * usage["completion_tokens"]) / 1000
         call.usage = usage
-        cost: Decimal | None = self._dispatcher.hooks.price_of(call)
-        return cost
+        return self._dispatcher.hooks.price_of(call)
 
 
 def counted(usage: Json | None) -> Json | None:
