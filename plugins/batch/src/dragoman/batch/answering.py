@@ -82,7 +82,8 @@ class Answerer:
             return None
         if call.price is not None:
             prompt, completion = call.price
-            return (prompt * usage["prompt_tokens"] + completion * usage["completion_tokens"]) / 1000
+            cost: Decimal = (prompt * usage["prompt_tokens"] + completion * usage["completion_tokens"]) / 1000
+            return cost
         call.usage = usage
         return self._dispatcher.hooks.price_of(call)
 

@@ -64,9 +64,9 @@ class Queue(Protocol):
         """
 
     def done(self, result: Result) -> None:
-        """Say what became of a request that was taken; exactly once for each. The line is written before it returns.
+        """Say what became of a request that was taken; exactly once for each. Its line is written before this returns.
 
-        Raises `OSError` where it cannot be written: the engine lets it pass.
+        Raises nothing: where the line cannot be written, the run is `stopping` from then on.
         """
 
     def give_back(self, requests: Iterable[Request]) -> None:

@@ -29,20 +29,20 @@ class Bucket:
     """What may be taken now, of so many a minute; it may be overdrawn, and is waited for, then."""
 
     def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
-        # A second's worth may be taken at once, and is taken off the minute.
-        self._most = max(1.0, per_minute / _MINUTE) if per_minute >= 2 else per_minute / 2  # noqa: PLR2004 (see below)
-        self._rate = max(per_minute - self._most, per_minute / 2) / _MINUTE
+        # A tenth of a second's worth may be taken at once, since timers are late, and is taken off the minute.
+        self._most = max(1.0, per_minute / _MINUTE / 10)
+        self._rate = (per_minute - self._most + 1) / _MINUTE
         self._clock = clock
         self._left, self._at = self._most, clock()
 
-    def wait(self) -> float:
-        """Seconds until something may be taken; 0: now."""
+    def wait(self, amount: float = 1.0) -> float:
+        """Seconds until so much may be taken, or as much as may ever be; 0: now."""
         now = self._clock()
         self._left = min(self._most, self._left + (now - self._at) * self._rate)
         self._at = now
-        needed = min(1.0, self._most)
+        lacking = min(amount, self._most) - self._left
         # Rounding must not make a wait of nothing.
-        return 0.0 if self._left >= needed - 1e-9 else (needed - self._left) / self._rate
+        return lacking / self._rate if lacking > 1e-9 else 0.0  # noqa: PLR2004 (see above)
 
     def take(self, amount: float) -> None:
         """Take it; a negative amount gives back."""

@@ -52,14 +52,14 @@ def read_line(text: bytes | None, number: int, model: str = "") -> Request | Bad
         found = _read(text)
     except ValueError as exception:
         return BadLine(number, "invalid_json", f"is not JSON: {exception}")
-    return read_request(found, number, model)
+    return read_request(found, number, model, len(text))
 
 
-def read_request(found: Any, number: int, model: str = "") -> Request | BadLine:
+def read_request(found: Any, number: int, model: str = "", size: int = 0) -> Request | BadLine:
     """Read a request out of the object that stands for it."""
     custom_id = found.get("custom_id") if isinstance(found, dict) else None
     try:
-        return _request(found, number, model)
+        return _request(found, number, model, size)
     except _RefusedError as refusal:
         code, reason = refusal.args
         known = custom_id if isinstance(custom_id, str) and len(custom_id) <= LONGEST_ID else ""
@@ -80,7 +80,7 @@ def _read(text: bytes) -> Any:
         raise ValueError(message) from None
 
 
-def _request(found: Any, number: int, model: str) -> Request:
+def _request(found: Any, number: int, model: str, size: int) -> Request:
     if not isinstance(found, dict):
         _refuse("invalid_request", f"is {_kind(found)}, and must be an object with custom_id and body")
     if "body" not in found and "messages" in found:
@@ -93,7 +93,7 @@ def _request(found: Any, number: int, model: str) -> Request:
     if not body.get("model") and model:
         body = {**body, "model": model}
     _check_body(body, url)
-    return Request(custom_id, body, url, number)
+    return Request(custom_id, body, url, number, size)
 
 
 def _custom_id(value: Any) -> str:

@@ -28,6 +28,8 @@ class Request:
     body: Json = field(repr=False)
     url: str = CHAT_URL
     line: int = 0
+    #: Bytes of its line, for what is guessed from them; 0: not known.
+    size: int = 0
 
     @property
     def endpoint(self) -> str:
