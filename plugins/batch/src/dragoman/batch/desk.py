@@ -78,6 +78,11 @@ class Desk:
         """How many are being asked."""
         return len(self._open)
 
+    @property
+    def unfinished(self) -> int:
+        """How many were read and have no result yet."""
+        return len(self._open) + self._held
+
     async def take(self, most: int) -> list[Request]:
         """See `Queue`."""
         while True:
@@ -132,7 +137,9 @@ class Desk:
         self._news.set()
 
     async def close(self) -> None:
-        """End the reading."""
+        """End the reading; what was being asked is left to the next run."""
+        for turn in self._open.values():
+            self._leave(turn.request.line)
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import os
 import queue
 import sys
 import threading
 import zlib
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from dragoman.batch.compression import ZstdError, open_zstd, suffix_of
@@ -22,28 +25,49 @@ Numbered = tuple[int, bytes | None]
 _AT_ONCE, _BYTES_AT_ONCE = 256, 1024 * 1024
 
 
-def open_input(name: str) -> IO[bytes]:
+@dataclass(slots=True)
+class Input:
+    """A stream of lines, the file below it, and that one's bytes, if they are known."""
+
+    name: str
+    stream: IO[bytes]
+    raw: IO[bytes] | None = None
+    size: int = 0
+
+    def share(self) -> float | None:
+        """How much of the file has been read; None: nobody knows."""
+        return self.raw.tell() / self.size if self.raw is not None and self.size else None
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self.raw is not None:
+            self.stream.close()
+            self.raw.close()
+
+
+def open_input(name: str) -> Input:
     """Open a file of requests: gzip (.gz) and zstd (.zst, .zstd) by its ending; "-" is stdin.
 
     Raises `DragomanError` for one that cannot be read.
     """
     if name == "-":
-        return sys.stdin.buffer
-    opened: dict[str, Any] = {"": open, "gzip": gzip.open, "zstd": open_zstd}
+        return Input("stdin", sys.stdin.buffer)
     try:
-        stream: IO[bytes] = opened[suffix_of(name)](name, "rb")
+        raw = Path(name).open("rb")  # noqa: SIM115 (its user closes it)
+        size = os.fstat(raw.fileno()).st_size
     except OSError as cause:
         message = f"{name} cannot be read: {cause.strerror or cause}"
         raise DragomanError(message) from cause
-    return stream
+    opened: dict[str, Any] = {"": lambda raw: raw, "gzip": lambda raw: gzip.GzipFile(fileobj=raw), "zstd": open_zstd}
+    return Input(name, opened[suffix_of(name)](raw), raw, size)
 
 
 class Lines:
     """Numbers the lines of a stream, from 1."""
 
-    def __init__(self, stream: IO[bytes], name: str) -> None:
-        self._stream = stream
-        self._name = name
+    def __init__(self, opened: Input) -> None:
+        self._stream = opened.stream
+        self._name = opened.name
         self.number = 0
 
     def read(self) -> list[Numbered]:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
-from dragoman.batch.records import CHAT_URL, URLS, BadLine, Request
+from dragoman.batch.records import CHAT_URL, URLS, BadLine, Request, Result
 
 if TYPE_CHECKING:
-    from dragoman.batch.records import Result
     from dragoman.core import Json
 
 #: Bytes of a line, and characters of a `custom_id`.
@@ -146,6 +145,13 @@ def output_line(result: Result) -> bytes:
         return b'%b,"response":%b,"error":null%b}\n' % (head, response, where)
     error = {"code": "unknown", "message": "", **(result.error or {}), "line": result.line}
     return b'%b,"response":null,"error":%b}\n' % (head, _encode({key: error[key] for key in sorted(error)}))
+
+
+def refusal_of(bad: BadLine) -> Result:
+    """Make a result of a line that could not be asked."""
+    message = f"line {bad.line} {bad.reason}"
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": bad.code}
+    return Result(bad.custom_id, bad.line, error=error)
 
 
 def bad_line(bad: BadLine) -> bytes:

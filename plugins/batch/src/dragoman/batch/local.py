@@ -24,20 +24,14 @@ class LocalEngine:
     async def run(self, queue: Queue, settings: Settings) -> None:
         """See `Engine`."""
         answerer = Answerer(settings)
-        tasks: set[asyncio.Task[None]] = set()
 
         async def ask(request: Request) -> None:
             queue.done(await answerer.answer(request))
 
         try:
-            while requests := await queue.take(_AT_ONCE):
-                for request in requests:
-                    task = asyncio.create_task(ask(request))
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
-            await asyncio.gather(*tasks)
+            async with asyncio.TaskGroup() as group:
+                while requests := await queue.take(_AT_ONCE):
+                    for request in requests:
+                        group.create_task(ask(request))
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await answerer.close()

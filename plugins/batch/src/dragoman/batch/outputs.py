@@ -8,14 +8,11 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dragoman.batch.compression import make_codec, suffix_of
 from dragoman.batch.recovery import repair
 from dragoman.core import DragomanError
-
-if TYPE_CHECKING:
-    from typing import Self
 
 #: What is kept free for the answers that are on their way when a disk is full.
 _RESERVE = 4 * 1024 * 1024
@@ -32,19 +29,32 @@ class Reserve:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            path.write_bytes(bytes(_RESERVE))
-        except OSError as cause:
-            self.free()
-            raise unwritable(path.parent, cause, f"(a run wants {_RESERVE // 1024**2} MiB at least)") from cause
+        self._taken = False
+        #: Whether a disk was full.
+        self.given_up = False
 
-    def free(self) -> bool:
-        """Give it up; False: it was already."""
+    def take(self) -> None:
+        """Raises `OutputError` where there is no room for it."""
         try:
-            self._path.unlink()
-        except OSError:
-            return False
-        return True
+            self._path.write_bytes(bytes(_RESERVE))
+        except OSError as cause:
+            with suppress(OSError):
+                self._path.unlink()
+            raise unwritable(self._path.parent, cause, f"(a run wants {_RESERVE // 1024**2} MiB)") from cause
+        self._taken = True
+
+    def give_up(self) -> bool:
+        """Make room; False: that was done before."""
+        first, self.given_up = not self.given_up, True
+        self.free()
+        return first
+
+    def free(self) -> None:
+        """Leave nothing behind."""
+        if self._taken:
+            self._taken = False
+            with suppress(OSError):
+                self._path.unlink()
 
 
 class Output:
@@ -73,9 +83,9 @@ class Output:
         self._regular = Path(self.path).is_file()
         #: Bytes of a torn line of an earlier run, that were cut off.
         self.cut = 0
-        if self._regular:
-            if overwrite:
-                os.ftruncate(self._file, 0)
+        if self._regular and overwrite:
+            os.ftruncate(self._file, 0)
+        elif self._regular:
             self.cut = repair(self.path)
         self.size = os.fstat(self._file).st_size if self._regular else 0
 
@@ -102,7 +112,7 @@ class Output:
             except OSError as cause:
                 if self._regular:
                     os.ftruncate(self._file, self.size)
-                if last or cause.errno not in _FULL or self._reserve is None or not self._reserve.free():
+                if last or cause.errno not in _FULL or self._reserve is None or not self._reserve.give_up():
                     raise
             else:
                 self.size += len(data)
@@ -129,17 +139,12 @@ class Output:
         finally:
             os.close(self._file)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 class Stdout:
     """Results on stdout: for a pipe, and without a way to go on later."""
 
     cut = size = 0
+    path = Path("stdout")
 
     def write(self, line: bytes) -> None:
         """Write a line, at once."""
@@ -147,8 +152,7 @@ class Stdout:
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
         except OSError as cause:
-            name = "stdout"
-            raise unwritable(Path(name), cause) from cause
+            raise unwritable(self.path, cause) from cause
 
     async def sync(self) -> None:
         """Nothing is kept."""
