@@ -35,7 +35,9 @@ def run(  # noqa: PLR0913 (each is one option, all but the first are named)
     requests_per_minute: float | None = None,
     tokens_per_minute: float | None = None,
 ) -> Results:
-    """Make a batch, whose results are iterated over as they come, in any order: `for result in run(requests): …`.
+    """Make a batch, whose results come while you iterate over it, in any order.
+
+    It begins with the first of `for result in run(requests): …`.
 
     `requests`: a file's path, `Request`s, or objects as a file's lines have them (a chat body alone, too); an iterable
     is read as far ahead as is useful, in a thread of the batch's. `client`: a `Client` or `AsyncClient` that says how
@@ -63,7 +65,10 @@ def arun(  # noqa: PLR0913 (as above)
     requests_per_minute: float | None = None,
     tokens_per_minute: float | None = None,
 ) -> AsyncResults:
-    """Make the same for programs with an event loop: `async for result in arun(requests): …`; not to be awaited."""
+    """Make the same for programs with an event loop.
+
+    It is not awaited: `async for result in arun(requests): …`.
+    """
     given = Limits(requests_per_minute, tokens_per_minute, max_concurrency)
     return AsyncResults(requests, *_read(client, engine, model, timeout, max_retries, max_cost, given))
 

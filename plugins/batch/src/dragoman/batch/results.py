@@ -7,7 +7,6 @@ import queue
 import threading
 from collections import deque
 from contextlib import aclosing, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dragoman.batch.index import Index
@@ -150,7 +149,11 @@ class Results:
     async def _pass_on(self) -> None:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None  # noqa: S101 (coroutines run in tasks)
-        self._end = partial(loop.call_soon_threadsafe, task.cancel)
+
+        def end() -> None:
+            loop.call_soon_threadsafe(task.cancel)
+
+        self._end = end
         results = self._make()
         self.summary = results.summary
         async with aclosing(results.take()) as each:
