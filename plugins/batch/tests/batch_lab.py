@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    Json = dict[str, Any]
     Answer = tuple[int, dict[str, str], Any]
+
+
+Json = dict[str, Any]
 
 
 def completion(text: str = "yes") -> Json:
@@ -64,7 +66,7 @@ class Vendor:
                 length = re.search(r"(?i)content-length: *(\d+)", head)
                 body = json.loads(await reader.readexactly(int(length[1])) if length else b"{}")
                 writer.write(await self._reply(head, body))
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

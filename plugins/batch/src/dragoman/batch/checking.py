@@ -9,6 +9,7 @@ from dragoman.batch.inputs import Lines, open_input
 from dragoman.batch.lines import read_line
 from dragoman.batch.records import BadLine
 from dragoman.batch.sources import Sorter
+from dragoman.batch.summary import Summary
 from dragoman.core import DragomanError, make_ask, make_dispatcher
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def check_file(name: str, settings: Settings, model: str, tell: Callable[[str], 
     index = Index()
     opened = open_input(name)
     try:
-        sorter, lines = Sorter(index, note), Lines(opened)
+        sorter, lines = Sorter(index, note, Summary()), Lines(opened)
         while found := lines.read():
             for number, text in found:
                 request = sorter.sort(read_line(text, number, model))

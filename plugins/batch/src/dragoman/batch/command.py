@@ -216,8 +216,9 @@ def _end(ctx: click.Context, summary: Summary, errors: str) -> None:
         click.echo(f"dragoman: {summary.lost:,} answers came and could not be written", err=True)
     if summary.strangers:
         click.echo(f"dragoman: warning: {summary.strangers:,} earlier answers are to nothing in the input", err=True)
-    if summary.failed or summary.bad:
+    failed = bool(summary.failed or summary.bad or summary.failed_before)
+    if failed:
         click.echo(f"dragoman: what failed, and why, is in {errors}", err=True)
     if summary.stopped:
         ctx.exit(_USAGE if summary.stopped == "cost" and summary.failure else _CODES.get(summary.stopped, CAPPED))
-    ctx.exit(SOME_FAILED if summary.failed or summary.bad else 0)
+    ctx.exit(SOME_FAILED if failed else 0)

@@ -44,7 +44,7 @@ class Codec(Protocol):
         """Bytes for a line, up to a boundary."""
 
     def end(self) -> bytes:
-        """Bytes behind the last line."""
+        """Bytes behind the last line; a whole member or frame where there was none."""
 
 
 class _Plain:
@@ -57,30 +57,26 @@ class _Plain:
 
 class _Gzip:
     def __init__(self) -> None:
-        self._compressor: Any = None
+        self._compressor: Any = zlib.compressobj(_LEVEL, zlib.DEFLATED, GZIP)
 
     def line(self, line: bytes) -> bytes:
-        if self._compressor is None:
-            self._compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, GZIP)
         made: bytes = self._compressor.compress(line) + self._compressor.flush(zlib.Z_SYNC_FLUSH)
         return made
 
     def end(self) -> bytes:
-        return b"" if self._compressor is None else self._compressor.flush()
+        made: bytes = self._compressor.flush()
+        return made
 
 
 class _Zstd:
     def __init__(self) -> None:
-        self._compressor: Any = None
+        self._compressor = ZstdCompressor()
 
     def line(self, line: bytes) -> bytes:
-        if self._compressor is None:
-            self._compressor = ZstdCompressor()
-        made: bytes = self._compressor.compress(line, ZstdCompressor.FLUSH_BLOCK)
-        return made
+        return self._compressor.compress(line, ZstdCompressor.FLUSH_BLOCK)
 
     def end(self) -> bytes:
-        return b"" if self._compressor is None else self._compressor.flush()
+        return self._compressor.flush()
 
 
 def make_codec(kind: Kind) -> Codec:

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.batch.lanes import Lane, Turn
+from dragoman.core import DragomanError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -237,5 +238,5 @@ class Desk:
         self.first_left = line if self.first_left is None else min(line, self.first_left)
 
 
-class HopelessError(Exception):
+class HopelessError(DragomanError):
     """What one request was refused for, and every other one would be."""

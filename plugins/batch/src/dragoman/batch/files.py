@@ -86,7 +86,7 @@ def run_file(  # noqa: PLR0913 (what runs, and how it tells of it)
         if files.cut:
             say(f"{files.cut} bytes of a line that was torn were cut off")
         if files.before:
-            say(f"going on after {files.before:,} results in {places.output}")
+            say(f"going on after {files.before:,} results in {places.output} and {places.errors}")
         run = Run(engine, settings, options, files.keep, files.summary)
         asyncio.run(_Driver(run, opened, files, options.model, quiet=quiet).go())
         if not run.summary.stopped:
@@ -172,11 +172,13 @@ class _Files:
         self._stack.callback(self._reserve.free)
         self.index = Index(beside.with_name(f"{beside.name}.index"))
         self._stack.callback(self.index.close)
-        self.sorter = Sorter(self.index, self._keep_bad)
+        self.sorter = Sorter(self.index, self._keep_bad, self.summary)
         self.cut = self._output.cut + self._errors.cut
-        written = [file for file in (self._output, self._errors) if file.size]
+        answered, failed = (
+            self.index.remember(_ids(file.path)) if file.size else 0 for file in (self._output, self._errors)
+        )
         #: Results of earlier runs.
-        self.before = sum(self.index.remember(_ids(file.path)) for file in written)
+        self.before, self.summary.failed_before = answered + failed, failed
 
     def _file(self, name: str, *, anew: bool) -> Output:
         output = Output(Path(name), self._reserve, overwrite=anew)

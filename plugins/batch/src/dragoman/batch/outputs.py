@@ -77,7 +77,7 @@ class Output:
                 raise
         except OSError as cause:
             raise unwritable(path, cause) from cause
-        self._unsynced = self._broken = False
+        self._unsynced = self._broken = self._written = False
 
     def _prepare(self, *, overwrite: bool) -> None:
         self._regular = Path(self.path).is_file()
@@ -100,7 +100,7 @@ class Output:
         except OSError as cause:
             self._broken = True
             raise unwritable(self.path, cause) from cause
-        self._unsynced = True
+        self._unsynced = self._written = True
 
     def _append(self, data: bytes) -> None:
         """Append all of it, or nothing."""
@@ -130,7 +130,8 @@ class Output:
             if self._broken:
                 if self._regular:
                     repair(self.path)
-            else:
+            elif self._written or not self.size:
+                # An empty file would be none of its kind.
                 self._append(self._codec.end())
             if self._regular:
                 os.fsync(self._file)

@@ -71,7 +71,7 @@ class AsyncResults:
         index = Index()
         opened: Input | None = None
         try:
-            source, opened = self._source(Sorter(index, self._keep_bad))
+            source, opened = self._source(Sorter(index, self._keep_bad, self.summary))
             task = asyncio.get_running_loop().create_task(self._run.go(source, lambda: None, _LOOK))
             task.add_done_callback(lambda _: self._news.set())
             try:
@@ -110,7 +110,7 @@ class Results:
     """`AsyncResults` for programs without an event loop. The batch runs in a thread, which also takes the requests."""
 
     def __init__(self, requests: Requests, engine: Engine, settings: Settings, options: Options) -> None:
-        self._make = lambda: AsyncResults(requests, engine, settings, options)
+        self._asked = (requests, engine, settings, options)
         self.summary = Summary()
         self._queue: queue.Queue[Any] = queue.Queue(_UNREAD)
         self._thread = threading.Thread(target=self._work, name="dragoman-batch", daemon=True)
@@ -154,7 +154,7 @@ class Results:
             loop.call_soon_threadsafe(task.cancel)
 
         self._end = end
-        results = self._make()
+        results = AsyncResults(*self._asked)
         self.summary = results.summary
         async with aclosing(results.take()) as each:
             async for result in each:

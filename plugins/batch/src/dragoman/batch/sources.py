@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from dragoman.batch.index import Index
     from dragoman.batch.inputs import Background
+    from dragoman.batch.summary import Summary
 
 #: Requests of a program's that are taken at once.
 _AT_ONCE = 64
@@ -21,11 +22,12 @@ _AT_ONCE = 64
 class Sorter:
     """Keeps apart what is to be asked, what was done before, and what cannot be asked, which `bad` is told of."""
 
-    def __init__(self, index: Index, bad: Callable[[BadLine], None]) -> None:
+    def __init__(self, index: Index, bad: Callable[[BadLine], None], summary: Summary) -> None:
         self._index = index
         self._bad = bad
-        #: Lines with something on them; of these, requests that were answered by an earlier run.
-        self.lines = self.skipped = 0
+        self._summary = summary
+        #: Lines with something on them.
+        self.lines = 0
 
     def sort(self, found: Request | BadLine | None) -> Request | None:
         """Return the request, if it is to be asked."""
@@ -39,7 +41,7 @@ class Sorter:
         if seen == "new":
             return found
         if seen == "done":
-            self.skipped += 1
+            self._summary.skipped += 1
             return None
         reason = f"has the custom_id of line {seen}"
         self._sort_bad(BadLine(found.line, "duplicate_custom_id", reason, found.custom_id))

@@ -52,6 +52,8 @@ class Summary:
     failed: int = 0
     bad: int = 0
     skipped: int = 0
+    #: Lines in the error file that earlier runs left there.
+    failed_before: int = 0
     retries: int = 0
     cached: int = 0
     prompt_tokens: int = 0
