@@ -436,32 +436,40 @@ BENCHMARKS = ROOT / "tests" / "benchmarks"
 MEASURED = ("anthropic", "mistralai", "ollama", "openai", "together")
 
 
-@nox.session(python=False, requires=["build"])
-def bench(session: nox.Session) -> None:
-    """Measure calls beside the vendors' SDKs: nox -s bench -- [--peers] [--quick] [--only text,stream]."""
+def measured(session: nox.Session, wanted: Callable[[str, bool], bool]) -> tuple[str, ...]:
+    """Make the environments that are wanted, by name and whether it is a peer's, and return where they are."""
     for name, holds in load_toml(BENCHMARKS / "environments.toml").items():
         needs, wheels, peer = holds.get("needs", []), holds.get("wheels", []), holds.get("peer", False)
-        if peer and "--peers" not in session.posargs:
+        if not wanted(name, peer):
             continue
         # Ours hold what was built just now. The others are kept: peers as new as on the day they were fetched.
-        wanted = [*([] if peer else ["-c", str(PINS)]), *needs, *(built(*wheels) if wheels else [])]
+        held = [*([] if peer else ["-c", str(PINS)]), *needs, *(built(*wheels) if wheels else [])]
         folder = session.cache_dir.resolve() / f"bench-{name}"
         try:
             if wheels:
-                Environment(session, folder).pip("install", *wanted)
+                Environment(session, folder).pip("install", *held)
             else:
-                once(
-                    session,
-                    folder.name,
-                    lambda folder, wanted=wanted: Environment(session, folder).pip("install", *wanted),
-                )
+                once(session, folder.name, lambda folder, held=held: Environment(session, folder).pip("install", *held))
         except CommandFailed:
             if not peer:
                 raise
             shutil.rmtree(folder, ignore_errors=True)
             session.warn(f"{name} cannot be installed, and is left out")
-    homes = ("--environments", str(session.cache_dir.resolve()))
+    return ("--environments", str(session.cache_dir.resolve()))
+
+
+@nox.session(python=False, requires=["build"])
+def bench(session: nox.Session) -> None:
+    """Measure calls beside the vendors' SDKs: nox -s bench -- [--peers] [--quick] [--only text,stream]."""
+    homes = measured(session, lambda name, peer: name != "batch" and (not peer or "--peers" in session.posargs))
     session.run(sys.executable, str(BENCHMARKS), *homes, *session.posargs, env=CLEAN, external=True)
+
+
+@nox.session(python=False, requires=["build"])
+def batch_bench(session: nox.Session) -> None:
+    """Measure batches beside loops written by hand, their memory, and killed runs: nox -s batch_bench -- [--quick]."""
+    homes = measured(session, lambda name, _: name in {"batch", "litellm", "sdk-anthropic", "sdk-openai"})
+    session.run(sys.executable, str(BENCHMARKS / "batch.py"), *homes, *session.posargs, env=CLEAN, external=True)
 
 
 @nox.session(requires=["build"])

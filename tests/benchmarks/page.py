@@ -45,6 +45,13 @@ _GROWTH = """\
 CPU of one call against what may become large, and the exponent between the largest sizes: 1 is linear, 0 is flat, and
 more than {limit:g} counts as a bug.
 """
+_BATCH = """\
+## Batches
+
+A file of requests through `dragoman batch`, beside the same file through a loop written by hand: asyncio, {open}
+requests at the same time, over the vendor's own SDK and over litellm's `acompletion`. *a core*: requests a second of
+CPU, each program on one processor. To measure on your machine: `nox -s batch_bench`.
+"""
 
 
 def load(name: str) -> Run | None:
@@ -123,14 +130,31 @@ def _growth(run: Run) -> Iterator[str]:
     yield from (f"### {title}\n\n{text}" for title, text in growing.tables(run))
 
 
+def _batch(run: Run) -> Iterator[str]:
+    yield _BATCH.format(open=run["open"]).strip()
+    yield _machine(run)
+    yield report.batch_rates(run)
+    yield report.batch_memory(run)
+    kills = run["kills"]
+    yield (
+        f"Of runs that were killed (`kill -9`) at random moments, {kills['killed']} of them, one behind the other over "
+        f"a file of {kills['lines']:,} lines, answers were lost: **{kills['lost']}**; written twice: "
+        f"{kills['written twice']}; asked again: {kills['asked again']}, where {kills['in flight at most']} were in "
+        "flight at most with each kill."
+    )
+
+
+_PARTS = {"batch": _batch, "calls": _calls, "growth": _growth}
+
+
 def text_of(kind: str, run: Run) -> str:
     """Return one part of the page."""
-    return "\n\n".join(_calls(run) if kind == "calls" else _growth(run)) + "\n"
+    return "\n\n".join(_PARTS[kind](run)) + "\n"
 
 
 def files() -> dict[Path, str]:
     """Return the page and its charts, as the stored runs have them."""
-    calls, growth = load("calls"), load("growth")
+    calls, growth, batch = load("calls"), load("growth"), load("batch")
     parts = [_HEAD.strip()]
     found: dict[Path, str] = {}
     if calls:
@@ -139,6 +163,8 @@ def files() -> dict[Path, str]:
     if growth:
         parts.append(text_of("growth", growth).strip())
         found[CHARTS["growth"]] = chart.curves(growth)
+    if batch:
+        parts.append(text_of("batch", batch).strip())
     found[PAGE] = "\n\n".join(parts) + "\n"
     return found
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import os
 import re
-import subprocess
 import sys
 import threading
 from collections import Counter
@@ -142,18 +142,41 @@ def ids(path: Path) -> list[str]:
     return [line["custom_id"] for line in read(path)]
 
 
-#: The provider is reached through the environment, as users do it.
 def environment(vendor: Vendor, **more: str) -> dict[str, str]:
+    """The provider is reached through the environment, as users do it."""
     own = {"OPENAI_BASE_URL": vendor.url, "OPENAI_API_KEY": "sk-test", **more}
     return {**{name: value for name, value in os.environ.items() if not name.startswith("DRAGOMAN_")}, **own}
 
 
-def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "dragoman", "batch", *map(str, arguments)]
+def program() -> list[str]:
+    return [sys.executable, "-m", "dragoman", "batch"]
 
 
-def batch(vendor: Vendor, *arguments: str | Path, cwd: Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    env = environment(vendor, **options.pop("env", {}))
-    return subprocess.run(  # noqa: S603 (ours)
-        command(*arguments), cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False, **options
-    )
+def run_program(arguments: tuple[str, ...], folder: str, env: dict[str, str]) -> None:
+    """The program, in a process that was forked from one with everything imported."""
+    from dragoman.core.cli import main
+
+    os.environ.update(env)
+    os.chdir(folder)
+    sys.argv = ["dragoman", "batch", *arguments]
+    with Path("said").open("w", encoding="utf-8") as said:
+        os.dup2(said.fileno(), 2)
+        main()
+
+
+def start(vendor: Vendor, *arguments: str, cwd: Path, **env: str) -> Any:
+    """Start the program; what it says on stderr is in the file "said"."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["dragoman.batch.files", "dragoman.batch.local", "openai", "aiohttp"])
+    own = environment(vendor, **env)
+    process = context.Process(target=run_program, args=(arguments, str(cwd), own), daemon=True)
+    process.start()
+    return process
+
+
+def end(process: Any) -> int:
+    """Wait for the program's end, and return its exit code."""
+    process.join(120)
+    code = process.exitcode
+    assert code is not None, "it did not end"
+    return code

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from batch_lab import Json, Vendor, completion, request, usual, write
+
 from dragoman.batch import Request, Result, arun, run
 from dragoman.core import AsyncClient, Client, DragomanError
 

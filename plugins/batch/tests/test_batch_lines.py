@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from batch_lab import completion, request
-from dragoman.batch.lines import LONGEST_ID, bad_line, output_line, read_line, refusal_of
-from dragoman.batch.records import BadLine, Request, Result
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dragoman.batch.lines import LONGEST_ID, bad_line, output_line, read_line, refusal_of
+from dragoman.batch.records import BadLine, Request, Result
 
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 JSON = st.recursive(

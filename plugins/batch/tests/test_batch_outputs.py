@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from dragoman.batch.compression import make_codec, open_zstd, suffix_of
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dragoman.batch.compression import make_codec, suffix_of, zstd
 from dragoman.batch.outputs import Output, OutputError, Reserve
 from dragoman.batch.recovery import read_lines, repair
 from dragoman.core import DragomanError
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 NAMES = ("a.jsonl", "a.jsonl.gz", "a.jsonl.zst")
 LINES = st.lists(st.integers(0, 3000).map(lambda size: b'{"n":"%b"}' % (b"%d" % size * (size // 4))), max_size=12)
@@ -24,7 +25,7 @@ def whole(path: Path) -> bytes:
     if kind == "gzip":
         return gzip.decompress(path.read_bytes())
     if kind == "zstd":
-        with open_zstd(str(path)) as file:
+        with zstd().open(str(path)) as file:
             return file.read()
     return path.read_bytes()
 

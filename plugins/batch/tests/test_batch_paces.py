@@ -3,13 +3,14 @@ from __future__ import annotations
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from dragoman.batch.levels import Level
 from dragoman.batch.limits import Bucket, Estimate, Limits
 from dragoman.batch.options import Options
 from dragoman.batch.records import Result
 from dragoman.batch.summary import Latencies, Summary
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 class Clock:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from batch_lab import Json, Vendor, completion, ids, read, request, usual, write
-from dragoman.batch.compression import open_zstd
+
+from dragoman.batch.compression import zstd
 from dragoman.batch.files import Places, run_file
 from dragoman.batch.limits import Limits
 from dragoman.batch.local import LocalEngine
@@ -275,7 +276,7 @@ def test_no_key_is_said_before_anybody_is_asked(tmp_path: Path, monkeypatch: pyt
 def test_compressed_files(vendor: Vendor, tmp_path: Path, ending: str) -> None:
     text = "".join(json.dumps(request(number)) + "\n" for number in range(100)).encode()
     source = tmp_path / f"requests.{ending}"
-    opener: Any = gzip.open if ending.endswith("gz") else open_zstd
+    opener: Any = gzip.open if ending.endswith("gz") else zstd().open
     with opener(str(source), "wb") as file:
         file.write(text)
     places = Places(*(str(tmp_path / f"{name}.{ending}") for name in ("requests", "answers", "errors")))

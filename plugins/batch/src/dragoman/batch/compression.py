@@ -8,21 +8,13 @@ put there, with gzip's checksum and length behind it. Each run appends a member 
 
 from __future__ import annotations
 
-import sys
 import zlib
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Protocol
-
-if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdCompressor, ZstdDecompressor, ZstdError
-    from compression.zstd import open as open_zstd
-else:
-    from backports.zstd import ZstdCompressor, ZstdDecompressor, ZstdError
-    from backports.zstd import open as open_zstd
 
 if TYPE_CHECKING:
     import os
-
-__all__ = ["Codec", "ZstdCompressor", "ZstdDecompressor", "ZstdError", "make_codec", "open_zstd", "suffix_of"]
 
 Kind = Literal["", "gzip", "zstd"]
 _KINDS: dict[str, Kind] = {"gz": "gzip", "zst": "zstd", "zstd": "zstd"}
@@ -35,6 +27,15 @@ _LEVEL = 4
 def suffix_of(name: str | os.PathLike[str]) -> Kind:
     """Return how a file is compressed, by the ending of its name; empty: it is not."""
     return _KINDS.get(str(name).rpartition(".")[2].lower(), "")
+
+
+@cache
+def zstd() -> Any:
+    """Return the module for zstd: the standard library's since Python 3.14, its backport before."""
+    try:
+        return import_module("compression.zstd")
+    except ImportError:
+        return import_module("backports.zstd")
 
 
 class Codec(Protocol):
@@ -70,13 +71,15 @@ class _Gzip:
 
 class _Zstd:
     def __init__(self) -> None:
-        self._compressor = ZstdCompressor()
+        self._compressor = zstd().ZstdCompressor()
 
     def line(self, line: bytes) -> bytes:
-        return self._compressor.compress(line, ZstdCompressor.FLUSH_BLOCK)
+        made: bytes = self._compressor.compress(line, self._compressor.FLUSH_BLOCK)
+        return made
 
     def end(self) -> bytes:
-        return self._compressor.flush()
+        made: bytes = self._compressor.flush()
+        return made
 
 
 def make_codec(kind: Kind) -> Codec:

@@ -106,7 +106,7 @@ class Desk:
         turn.lane.end(turn, result)
         result.retries = turn.retries
         if self._is_hopeless(result):
-            self._leave(turn.request.line)
+            self.leave(turn.request.line)
             error = result.error or {}
             self.stop("key", HopelessError(str(error.get("message") or "the key was refused")))
         elif result.retriable and self._ask_again(turn, result):
@@ -140,7 +140,7 @@ class Desk:
     async def close(self) -> None:
         """End the reading; what was being asked is left to the next run."""
         for turn in self._open.values():
-            self._leave(turn.request.line)
+            self.leave(turn.request.line)
         self._reader.cancel()
         await asyncio.gather(self._reader, return_exceptions=True)
 
@@ -211,7 +211,7 @@ class Desk:
         self.retried += 1
         if self.stopped:
             # It is left to the next run.
-            self._leave(turn.request.line)
+            self.leave(turn.request.line)
             return True
         pause = min(_FIRST * 2.0 ** min(turn.retries - 1, 10), _LONGEST) * random.uniform(0.75, 1)  # noqa: S311 (no secret)
         pause = max(pause, result.retry_after or 0.0)
@@ -226,15 +226,16 @@ class Desk:
     def _drop(self) -> None:
         """Give up what waits, and remember where the next run will go on."""
         for _, _, turn in self._later:
-            self._leave(turn.request.line)
+            self.leave(turn.request.line)
         self._later.clear()
         for lane in self.lanes.values():
             for turn in lane.waiting:
-                self._leave(turn.request.line)
+                self.leave(turn.request.line)
             lane.waiting.clear()
         self._held = 0
 
-    def _leave(self, line: int) -> None:
+    def leave(self, line: int) -> None:
+        """Remember a line that is left to the next run."""
         self.first_left = line if self.first_left is None else min(line, self.first_left)
 
 

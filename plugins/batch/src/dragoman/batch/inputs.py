@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from dragoman.batch.compression import ZstdError, open_zstd, suffix_of
+from dragoman.batch.compression import suffix_of, zstd
 from dragoman.batch.lines import LONGEST_LINE
 from dragoman.core import DragomanError
 
@@ -58,7 +58,11 @@ def open_input(name: str) -> Input:
     except OSError as cause:
         message = f"{name} cannot be read: {cause.strerror or cause}"
         raise DragomanError(message) from cause
-    opened: dict[str, Any] = {"": lambda raw: raw, "gzip": lambda raw: gzip.GzipFile(fileobj=raw), "zstd": open_zstd}
+    opened: dict[str, Any] = {
+        "": lambda raw: raw,
+        "gzip": lambda raw: gzip.GzipFile(fileobj=raw),
+        "zstd": lambda raw: zstd().open(raw),
+    }
     return Input(name, opened[suffix_of(name)](raw), raw, size)
 
 
@@ -84,7 +88,7 @@ class Lines:
                 if len(line) > LONGEST_LINE:
                     self._skip(line)
                 found.append((self.number, line if len(line) <= LONGEST_LINE else None))
-        except (EOFError, OSError, zlib.error, ZstdError) as cause:
+        except (EOFError, OSError, zlib.error, zstd().ZstdError) as cause:
             if found:
                 # What is whole is given first; the next reading fails again.
                 return found

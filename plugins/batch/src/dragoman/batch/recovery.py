@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from dragoman.batch.compression import GZIP, Kind, ZstdDecompressor, ZstdError, suffix_of
+from dragoman.batch.compression import GZIP, Kind, suffix_of, zstd
 from dragoman.core import DragomanError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def repair(path: Path) -> int:
             return _repair_plain(file, size)
         try:
             torn = _torn_gzip(file) if kind == "gzip" else _torn_zstd(file, size)
-        except (ValueError, zlib.error, ZstdError) as cause:
+        except (ValueError, zlib.error, zstd().ZstdError) as cause:
             message = f"{path} is damaged, and not at its end ({cause}): --overwrite begins anew"
             raise DragomanError(message) from cause
         if torn is None:
@@ -75,7 +75,7 @@ def _pieces(file: IO[bytes], kind: Kind) -> Iterator[bytes]:
             yield data
             continue
         while data:
-            reader = reader or (zlib.decompressobj(GZIP) if kind == "gzip" else ZstdDecompressor())
+            reader = reader or (zlib.decompressobj(GZIP) if kind == "gzip" else zstd().ZstdDecompressor())
             yield reader.decompress(data)
             data = reader.unused_data if reader.eof else b""
             reader = None if reader.eof else reader
@@ -204,7 +204,7 @@ def _block_ends(file: IO[bytes], start: int, head: bytes, size: int) -> tuple[li
 
 def _last_block(file: IO[bytes], start: int, ends: list[int]) -> _Torn:
     """Find the last block behind a whole line."""
-    reader, position, good = ZstdDecompressor(), start, start
+    reader, position, good = zstd().ZstdDecompressor(), start, start
     file.seek(start)
     for end in ends:
         tail = b""

@@ -100,6 +100,7 @@ class Run:
             self._keep(result)
         except OutputError as failure:
             summary.lost += 1
+            desk.leave(result.line)
             desk.stop("output", failure)
             return
         summary.count(result)
