@@ -49,7 +49,7 @@ PARTS = {
     "Providers": ("provider", "compatible", "modelclients"),
     "For translators": ("chunks", "carry", "policy"),
     "Record and replay": ("tapes", "readable"),
-    "For servers": ("service", "asks", "dispatch", "exchange"),
+    "For servers": ("service", "asks", "dispatch", "exchange", "mixin"),
     "Senders": ("senders", "direct", "retries", "functions"),
 }
 #: How the names of a suite's checks begin: they have a table of their own.

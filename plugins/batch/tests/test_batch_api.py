@@ -3,15 +3,17 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from batch_lab import Json, Vendor, completion, request, usual, write
 
 from dragoman.batch import Request, Result, arun, run
 from dragoman.core import AsyncClient, Client, DragomanError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
 
 def test_results_come_as_they_are_there(vendor: Vendor) -> None:

@@ -39,7 +39,7 @@ class Reached:
         if self._count >= self._wanted:
             self._event.set()
         await asyncio.sleep(self._latency)
-        while self.hold:
+        while self.hold:  # noqa: ASYNC110 (it is let go from another thread)
             await asyncio.sleep(0.01)
         return await usual(body)
 
@@ -58,7 +58,7 @@ def limited(blocks: int, *arguments: str) -> list[str]:
 def test_a_killed_run_loses_nothing_and_repeats_what_was_in_flight(vendor: Vendor, tmp_path: Path, name: str) -> None:
     count, most, kills = 600, 16, 5
     write(tmp_path / "requests.jsonl", (request(number) for number in range(count)))
-    reached, chance = Reached(vendor, latency=0.005), random.Random(name)
+    reached, chance = Reached(vendor, latency=0.005), random.Random(name)  # noqa: S311 (no secret)
     arguments = ("requests.jsonl", "-o", name, "--max-concurrency", str(most), "-q")
     for _ in range(kills):
         process = start(vendor, *arguments, cwd=tmp_path)

@@ -98,7 +98,7 @@ def test_it_does_not_grow_where_it_was_not_filled() -> None:
 
 @given(st.integers(1, 100_000), st.integers(0, 2**32))
 def test_no_minute_has_more_than_it_may(per_minute: int, seed: int) -> None:
-    chance, clock = random.Random(seed), Clock()
+    chance, clock = random.Random(seed), Clock()  # noqa: S311 (no secret)
     bucket = Bucket(per_minute, clock)
     taken: list[float] = []
     while clock.now < 1130 and len(taken) < 400:

@@ -5,7 +5,6 @@ import gzip
 import json
 import time
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +18,8 @@ from dragoman.batch.options import Options, read_file, settings_of
 from dragoman.core import DragomanError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dragoman.batch.summary import Summary
 
 

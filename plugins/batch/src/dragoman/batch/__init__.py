@@ -60,12 +60,9 @@ def register_commands(commands: click.Group) -> None:
 @hookimpl
 def check_config(path: str) -> list[str] | None:
     """Check the table `batch`."""
-    from dragoman.batch.options import read_file
+    from dragoman.batch.options import check_table
 
-    if path.endswith((".yaml", ".yml")):
-        return None
-    read_file(path)
-    return []
+    return None if path.endswith((".yaml", ".yml")) else check_table(path)
 
 
 def __getattr__(name: str) -> Any:

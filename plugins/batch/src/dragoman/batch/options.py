@@ -86,6 +86,14 @@ def read_file(path: str | os.PathLike[str]) -> tuple[Settings, Options]:
     return Settings(client, CallOptions(**each)), options
 
 
+def check_table(path: str) -> list[str] | None:
+    """Check the table `batch`, which need not be there: None, then. Raises `ConfigError`."""
+    if "batch" not in open_config(path).root.values:
+        return None
+    read_file(path)
+    return []
+
+
 def _batch(table: ConfigTable) -> Options:
     limits = {name: _limits(tables[0]) for name, tables in table.table("limits").named().items()}
     cost = table.number("max_cost")
