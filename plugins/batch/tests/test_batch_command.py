@@ -138,6 +138,8 @@ def test_exit_codes_and_words(
         assert found.returncode == code, found.stderr
         assert words in found.stderr
     assert sum(vendor.asked.values()) == 1
+    assert batch("-q", "--overwrite", "-o", "first.jsonl", "r.jsonl").returncode == 6
+    assert ids(tmp_path / "first.jsonl") == ["r1"]
     # A server of somebody's own may need none.
     monkeypatch.delenv("OPENAI_BASE_URL")
     monkeypatch.delenv("OPENAI_API_KEY")

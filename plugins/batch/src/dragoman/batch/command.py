@@ -46,14 +46,12 @@ def _limits(ctx: click.Context, param: click.Parameter, values: tuple[str, ...])
 
 
 class _Group(click.Group):
-    """`dragoman batch FILE` runs; only what is no file's name is another command."""
+    """`dragoman batch FILE` runs; only a command's own name is that command."""
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self.commands:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, *ctx.help_option_names}:
             args = ["run", *args]
-        return super().resolve_command(ctx, args)
+        return super().parse_args(ctx, args)
 
 
 @click.group("batch", cls=_Group)

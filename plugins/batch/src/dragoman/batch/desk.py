@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import random
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.batch.lanes import Lane, Turn
@@ -31,6 +32,9 @@ _HOPELESS = frozenset({"missing_key", "insufficient_quota", "billing_hard_limit_
 
 class Source(Protocol):
     """Where requests come from."""
+
+    #: The last line that was read.
+    line: int
 
     async def more(self) -> list[Request] | None:
         """Return the next ones, which may be none of a stretch of bad lines; None: it has ended."""
@@ -80,6 +84,14 @@ class Desk:
         return len(self._open)
 
     @property
+    def pause(self) -> float:
+        """Seconds that providers have asked us to wait, where nothing else goes on; 0: something does."""
+        if self._open:
+            return 0.0
+        now = time.monotonic()
+        return min((lane.paused - now for lane in self.lanes.values() if lane.waiting), default=0.0)
+
+    @property
     def unfinished(self) -> int:
         """How many were read and have no result yet."""
         return len(self._open) + self._held
@@ -119,6 +131,7 @@ class Desk:
         """See `Queue`."""
         for request in requests:
             turn = self._open.pop(request.custom_id)
+            turn.request = request
             turn.lane.take_back(turn)
             self._held += 1
         if self.stopped:
@@ -129,6 +142,8 @@ class Desk:
         """Take no new requests, and give up those that wait; what is being asked is waited for."""
         if not self.stopped:
             self.stopped, self.failure = why, failure
+            if not self._ended:
+                self.leave(self._source.line + 1)
             self._reader.cancel()
             self._drop()
         self._news.set()
@@ -166,6 +181,9 @@ class Desk:
                 turn = lane.start(now)
                 self._open[turn.request.custom_id] = turn
                 found.append(turn.request)
+                if lane.limits is None:
+                    # There may be a great many of them, for hours.
+                    turn.request = replace(turn.request, body={})
         self._held -= len(found)
         if self._held < AHEAD:
             self._hungry.set()

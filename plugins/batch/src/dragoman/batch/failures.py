@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from dragoman.batch.records import Request
     from dragoman.core import Json
 
-#: Seconds that a provider may ask us to wait: a batch has time.
-PATIENCE = 3600.0
+#: Seconds that a provider may ask us to wait, which may be until its next day: a batch has time.
+PATIENCE = 86_400.0
 #: Classes of failures without a status -> code and type.
 _NAMES = {
     "APITimeoutError": ("timeout", "timeout"),

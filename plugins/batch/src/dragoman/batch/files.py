@@ -127,8 +127,9 @@ class _Driver:
         return lines - self._run.desk.unfinished, lines / share
 
     def _look(self) -> None:
-        self._progress.show()
         desk = self._run.desk
+        self._progress.pause = desk.pause if desk is not None else 0.0
+        self._progress.show()
         if self._files.is_low and desk is not None and not desk.stopping:
             desk.stop("output", OutputError("the disk is full: what is free was kept for the last answers"))
         idle = self._syncing is None or self._syncing.done()

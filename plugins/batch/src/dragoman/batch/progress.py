@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks, and between two lines where there is no terminal.
 LOOK, _NOW_AND_THEN = 0.2, 30.0
+#: Seconds of waiting that are told.
+_LONG = 2.0
 _CLEAR = "\r\x1b[K"
 _BAR = 20
 _MINUTE, _HOUR = 60, 3600
@@ -35,6 +37,8 @@ class Progress:
         self._terminal = not quiet and sys.stderr.isatty()
         self._color = False if os.environ.get("NO_COLOR") else None
         self._told = time.monotonic()
+        #: Seconds that providers have asked us to wait.
+        self.pause = 0.0
 
     def show(self) -> None:
         """Show where the run is, if it is time."""
@@ -64,6 +68,8 @@ class Progress:
         ]
         parts += [money(summary.cost)] if summary.cost else []
         parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")  # noqa: PLR2004 (two digits)
+        if self.pause > _LONG:
+            parts.append(f"asked to wait {duration(self.pause)}")
         head = ""
         if extent is not None:
             finished, whole = extent
