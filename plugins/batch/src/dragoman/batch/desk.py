@@ -41,7 +41,7 @@ class Source(Protocol):
 
 
 class Desk:
-    """Implements `Queue`. `keep` is given each result that is final; `blocked` says whether nothing may start now."""
+    """Implements `Queue`. `keep` is given each result that is final; `room` says how many may start now, of `most`."""
 
     def __init__(  # noqa: PLR0913 (each is one thing that the desk must know, all are named)
         self,
@@ -51,14 +51,14 @@ class Desk:
         lane_of: Callable[[Request], str],
         limits_of: Callable[[str], Limits | None],
         retries: int,
-        blocked: Callable[[], bool] = lambda: False,
+        room: Callable[[int], int] = lambda most: most,
     ) -> None:
         self._source = source
         self._keep = keep
         self._lane_of = lane_of
         self._limits_of = limits_of
         self._retries = retries
-        self._blocked = blocked
+        self._room = room
         self.lanes: dict[str, Lane] = {}
         self._open: dict[str, Turn] = {}
         #: Requests to be asked again: when, a number that keeps their order, and which.
@@ -149,7 +149,7 @@ class Desk:
         self._news.set()
 
     def wake(self) -> None:
-        """What was `blocked` may not be any more."""
+        """There may be more `room`."""
         self._news.set()
 
     async def close(self) -> None:
@@ -163,7 +163,8 @@ class Desk:
         """Return what may start now, and otherwise in how many seconds to look again (None: when something happens)."""
         found: list[Request] = []
         soonest: float | None = None
-        if self._blocked():
+        most = self._room(most)
+        if most <= 0:
             return found, soonest
         now = time.monotonic()
         while self._later and self._later[0][0] <= now:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dragoman.batch.desk import Desk
+from dragoman.batch.desk import AHEAD, Desk
 from dragoman.batch.outputs import OutputError
 from dragoman.core import DragomanError, make_dispatcher
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Models whose provider is remembered.
 _MODELS = 4096
+#: Requests that are asked at once before anybody knows what one costs.
+_UNKNOWN = 8
 
 
 class Run:
@@ -57,7 +59,7 @@ class Run:
             lane_of=self._names.provider_of,
             limits_of=self._limits_of,
             retries=self._options.max_retries,
-            blocked=self._blocked,
+            room=self._room,
         )
         task = self._task = asyncio.get_running_loop().create_task(self._engine.run(desk, self._settings))
         try:
@@ -104,19 +106,27 @@ class Run:
             desk.stop("output", failure)
             return
         summary.count(result)
-        if self._options.max_cost is not None:
-            self._check_cost(self._options.max_cost, desk)
-
-    def _check_cost(self, most: Decimal, desk: Desk) -> None:
-        """Stop where what is being asked will reach the cap, if it costs what the others did."""
-        summary = self.summary
-        if summary.unpriced:
+        most = self._options.max_cost
+        if most is not None and summary.unpriced:
             message = "nobody knows what the answers cost, so max_cost cannot be held: pip install dragoman-prices"
             desk.stop("cost", DragomanError(message))
-            return
-        mean = summary.cost / max(1, summary.answered)
-        if summary.cost + mean * desk.open >= most:
+        elif most is not None and (summary.cost >= most or (self._affordable(most) < 1 and not desk.open)):
             desk.stop("cost")
+
+    def _room(self, most: int) -> int:
+        """Return how many may start: none while nobody takes results, or more than the cost cap leaves."""
+        if self._blocked():
+            return 0
+        cap = self._options.max_cost
+        return most if cap is None else min(most, self._affordable(cap))
+
+    def _affordable(self, cap: Decimal) -> int:
+        """Return how many more may be asked, if each costs what the others did."""
+        summary, desk = self.summary, self.desk
+        assert desk is not None  # noqa: S101 (it asks)
+        if not summary.cost:
+            return _UNKNOWN - desk.open if summary.answered < _UNKNOWN else AHEAD
+        return int((cap - summary.cost) * summary.answered / summary.cost) - desk.open
 
 
 class Names:
