@@ -32,9 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _HERE = Path(__file__).parent
-_VENDORS = ("openai", "anthropic")
-#: Who -> how many of the requests; the loops' rates do not change with their number, and litellm takes long.
-_SHARES = {"dragoman": 1.0, "sdk": 0.2, "litellm": 0.1}
+#: Vendor and side -> how many of the requests: the rates of loops do not change with their number.
+_SHARES = {
+    ("openai", "dragoman"): 1.0,
+    ("openai", "sdk"): 0.1,
+    ("openai", "litellm"): 0.03,
+    ("anthropic", "dragoman"): 0.2,
+    ("anthropic", "sdk"): 0.1,
+    ("anthropic", "litellm"): 0.03,
+}
 _LINES, _MEMORY, _KILLS = 100_000, (10_000, 100_000, 1_000_000), 50
 #: Requests at the same time, of each side.
 _OPEN = 64
@@ -58,12 +64,10 @@ def requests(path: Path, vendor: str, count: int) -> Path:
     return path
 
 
-def plain(path: Path, target: Path, count: int) -> Path:
-    """Write the first requests as a vendor's own SDK wants their models: without its name."""
+def plain(path: Path, target: Path) -> Path:
+    """Write requests as a vendor's own SDK wants their models: without its name."""
     with path.open(encoding="utf-8") as source, target.open("w", encoding="utf-8") as file:
-        for number, line in enumerate(source):
-            if number == count:
-                break
+        for line in source:
             file.write(line.replace('"model": "anthropic/', '"model": "', 1))
     return target
 
@@ -105,23 +109,20 @@ def batch(python: str, source: Path, target: Path) -> list[str]:
 
 def rates(homes: Environments, folder: Path, port: int, lines: int) -> Iterator[list[Any]]:
     """Give vendor, side, requests, requests a second of CPU, and requests a second."""
-    for vendor in _VENDORS:
-        source = requests(folder / "requests.jsonl", vendor, lines)
-        for side, share in _SHARES.items():
-            count = max(1, int(lines * share))
-            say(f"{vendor}, {side}: {count:,} requests")
-            target = folder / "answers.jsonl"
-            if side == "dragoman":
-                command = batch(homes.python("batch"), source, target)
-            else:
-                python = homes.python(side, vendor)
-                asked = plain(source, folder / "plain.jsonl", count)
-                arguments = [side, vendor, str(port), str(asked), str(target), str(_OPEN)]
-                command = [python, str(_HERE / "batch_worker.py"), *arguments]
-            found = measure(command, port)
-            answered = Counter(json.loads(line)["custom_id"] for line in target.open(encoding="utf-8"))
-            assert len(answered) == answered.total() == count, "not each request has its answer"
-            yield [vendor, side, count, round(count / found["cpu"]), round(count / found["wall"])]
+    for (vendor, side), share in _SHARES.items():
+        count = max(1, int(lines * share))
+        say(f"{vendor}, {side}: {count:,} requests")
+        source, target = requests(folder / "requests.jsonl", vendor, count), folder / "answers.jsonl"
+        if side == "dragoman":
+            command = batch(homes.python("batch"), source, target)
+        else:
+            asked = plain(source, folder / "plain.jsonl")
+            arguments = [side, vendor, str(port), str(asked), str(target), str(_OPEN)]
+            command = [homes.python(side, vendor), str(_HERE / "batch_worker.py"), *arguments]
+        found = measure(command, port)
+        answered = Counter(json.loads(line)["custom_id"] for line in target.open(encoding="utf-8"))
+        assert len(answered) == answered.total() == count, "not each request has its answer"
+        yield [vendor, side, count, round(count / found["cpu"]), round(count / found["wall"])]
 
 
 def memory(homes: Environments, folder: Path, port: int, sizes: list[int]) -> Iterator[list[float]]:
