@@ -84,7 +84,7 @@ LAYERS = (
     {"configfiles"},
     {"direct", "modelclients"},
     {"fallback", "kinds"},
-    {"tapes"},
+    {"batches", "tapes"},
     {"dispatch"},
     {"driver"},
     {"service"},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dragoman.core.asks import AnswerWriter, Ask, CallOptions
+    from dragoman.core.batches import Batches, BatchJob, BatchResult, BatchState, batches_of
     from dragoman.core.capabilities import FEATURES, Capabilities, Capability, capabilities_of, capability_file
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "asks": ("AnswerWriter", "Ask", "CallOptions"),
+    "batches": ("BatchJob", "BatchResult", "BatchState", "Batches", "batches_of"),
     "capabilities": ("FEATURES", "Capabilities", "Capability", "capabilities_of", "capability_file"),
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
@@ -133,6 +135,10 @@ __all__ = [
     "AsyncReply",
     "AsyncSender",
     "AsyncService",
+    "BatchJob",
+    "BatchResult",
+    "BatchState",
+    "Batches",
     "Call",
     "CallOptions",
     "Capabilities",
@@ -173,6 +179,7 @@ __all__ = [
     "async_http_client",
     "async_http_sender",
     "async_sdk_sender",
+    "batches_of",
     "capabilities_of",
     "capability_file",
     "check_headers",

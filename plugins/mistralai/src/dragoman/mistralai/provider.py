@@ -15,7 +15,7 @@ from dragoman.mistralai.senders import AsyncMistralSender, MistralSender
 from dragoman.mistralai.stream import Reader
 
 if TYPE_CHECKING:
-    from dragoman.core import AsyncSender, Call, Json, Sender, StreamDecoder, Wire
+    from dragoman.core import AsyncSender, Batches, Call, Json, Sender, StreamDecoder, Wire
 
 _CHAT = "chat/completions"
 _EMBEDDINGS = "embeddings"
@@ -113,6 +113,12 @@ class Mistral(CompatibleProvider):
         """Send through `async_client` or `client`, or through a `mistralai.client.Mistral` made from the settings."""
         ready = self.async_client or self.client
         return AsyncMistralSender(ready or self._make(), owned=ready is None, name=self.name)
+
+    def batches(self) -> Batches:
+        """Make what runs files of requests as Mistral's batch jobs."""
+        from dragoman.mistralai.batches import MistralBatches
+
+        return MistralBatches(self)
 
     def headers(self, key: str) -> dict[str, str]:
         """The key is a bearer token."""

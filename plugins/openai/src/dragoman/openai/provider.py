@@ -55,6 +55,12 @@ class OpenAI(Provider):
             error["message"] += ' (pass reasoning_effort="none", or use client.responses)'
         return error
 
+    def batches(self) -> Batches:
+        """Make what runs files of requests through the batch API."""
+        from dragoman.openai.batches import OpenAIBatches
+
+        return OpenAIBatches(self)
+
     def narrow_capabilities(self, shown: Capabilities) -> Capabilities:
         """At another address may be anything: nothing is known of it."""
         return shown if self._is_openai_itself() else Capabilities()
