@@ -21,7 +21,7 @@ from dragoman.core.replies import accept
 from dragoman.core.senders import default_sender
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
     from pathlib import Path
 
     from dragoman.core.failures import Phase
@@ -174,7 +174,7 @@ class Batches:
             counts.get("failed") or 0,
         )
 
-    def results(self, state: BatchState) -> Iterator[BatchResult]:
+    def results(self, state: BatchState) -> Generator[BatchResult, None, None]:
         """Download the results of a batch that has ended, in the vendor's order."""
         for path in state.files:
             yield from self.lines(path, self.read_result)
