@@ -27,8 +27,11 @@ def root_of(client: Any, sdk: Any) -> str:
     path = urlsplit(str(client.base_url)).path.rstrip("/")
     if path.endswith("/v1"):
         return ""
-    major = int(sdk.__version__.partition(".")[0])
-    return "/v1" if major >= _PATHS_HAVE_V1 or not path else ""
+    return "/v1" if _paths_have_v1(sdk) or not path else ""
+
+
+def _paths_have_v1(sdk: Any) -> bool:
+    return int(sdk.__version__.partition(".")[0]) >= _PATHS_HAVE_V1
 
 
 class TogetherSender:
@@ -50,10 +53,13 @@ class TogetherSender:
 
         _prepare(call, Wire("/files"), self._root, keyless=self._keyless)
         refuse_offline(str(self._client.base_url))
-        client = self._client.with_options(api_key=call.api_key) if call.api_key else self._client
+        options: dict[str, Any] = {"api_key": call.api_key} if call.api_key else {}
+        address = str(self._client.base_url).rstrip("/")
+        if not self._root and _paths_have_v1(together):
+            options["base_url"] = address.removesuffix("/v1")
         try:
             # Together itself checks what is in it.
-            file = client.files.upload(path, purpose="batch-api", check=False)
+            file = self._client.with_options(**options).files.upload(path, purpose="batch-api", check=False)
         except together.APIStatusError as exception:
             response = exception.response
             return Reply(response.status_code, response.headers, response.content, response=response, cause=exception)
