@@ -124,10 +124,10 @@ class Batches:
         return self.ask(self.form_wire("/files", path, {"purpose": "batch"}), lambda body: str(body["id"]))
 
     def create(self, job: BatchJob) -> str:
-        """Make the batch of an uploaded file; return its id. It is tried once: `find` tells what came of a failure."""
+        """Make the batch of an uploaded file; return its id. After a failure `find` tells what came of it."""
         body = {"input_file_id": job.file_id, "endpoint": job.endpoint, "completion_window": "24h"}
         wire = Wire("/batches", body, headers=dict(job.headers))
-        return self.ask(wire, lambda body: str(body["id"]), max_retries=0)
+        return self.ask(wire, lambda body: str(body["id"]))
 
     def find(self, job: BatchJob) -> str | None:
         """Return the id of the batch if `create` has made it after all; None: it has not."""
@@ -145,9 +145,9 @@ class Batches:
                     return None
                 if file_id == job.file_id and batch_id not in job.others:
                     return batch_id
-            if not (more and entries):
+            cursor, before = f"&after={entries[-1][0]}" if more and entries else "", cursor
+            if cursor in {"", before}:
                 return None
-            cursor = f"&after={entries[-1][0]}"
 
     # A batch that was made.
 
@@ -240,11 +240,11 @@ class Batches:
 
     # Input and output.
 
-    def ask(self, wire: Wire, read: Callable[[Any], _T], *, max_retries: int | None = None) -> _T:
+    def ask(self, wire: Wire, read: Callable[[Any], _T]) -> _T:
         """Send a request, and `read` the JSON of its answer; what `read` stumbles over is an answer of a wrong form."""
         if wire.content is None and wire.body is not None:
             wire.content = encode_json(wire.body)
-        call = self.call_of(wire, max_retries)
+        call = self.call_of(wire)
         return self.deliver(call, lambda: self.sender.send(call, wire), lambda reply: read(decode_json(reply.content)))
 
     def lines(self, path: str, read: Callable[[Any], _T]) -> Iterator[_T]:
@@ -279,10 +279,10 @@ class Batches:
             failure = failure_of(exception, call, phase, response)
             raise failure from failure.__cause__
 
-    def call_of(self, wire: Wire, max_retries: int | None = None) -> Call:
-        """Make the call that a request to the batch API is sent for."""
+    def call_of(self, wire: Wire) -> Call:
+        """Make the call that a request is sent for: once, since whoever waits for a day tries again."""
         endpoint = wire.path.partition("?")[0].removeprefix("/v1").lstrip("/")
-        call = Call(self.provider.name, "", {}, endpoint, wire.method, timeout=_TIMEOUT, max_retries=max_retries)
+        call = Call(self.provider.name, "", {}, endpoint, wire.method, timeout=_TIMEOUT, max_retries=0)
         if self.like is not None:
             call.api_key, call.extra_headers = self.like.api_key, self.like.extra_headers
             call.extra_query = self.like.extra_query

@@ -16,6 +16,7 @@ from batch_lab import VENDORS, Vendor
 
 from dragoman.batch import Request, Result, Settings
 from dragoman.batch.native import NativeEngine
+from dragoman.core import Provider
 from dragoman.core.plugins import plugins
 from dragoman.core.policy import forget_warnings
 
@@ -103,7 +104,8 @@ class Run:
 
     def settings(self) -> Settings:
         provider = plugins().make(self.vendor.name, {"base_url": self.vendor.url, "api_key": "sk-secret-012345"})
-        return Settings({"providers": [provider]}, state=self.state)
+        plain = Provider(name="plain", base_url=self.vendor.url, api_key="sk-other-012345")
+        return Settings({"providers": [provider, plain]}, state=self.state)
 
     def ask(self, *words: str, **more: Any) -> None:
         model = f"{self.vendor.name}/{self.vendor.model}"

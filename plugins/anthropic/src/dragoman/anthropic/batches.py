@@ -39,7 +39,7 @@ class AnthropicBatches(Batches):
     def create(self, job: BatchJob) -> str:
         """Send the requests; return the batch's id."""
         wire = self.file_wire(_PATH, job.path, head=b'{"requests":[', tail=b"]}", joint=b",", headers=job.headers)
-        return self.ask(wire, lambda body: str(body["id"]), max_retries=0)
+        return self.ask(wire, lambda body: str(body["id"]))
 
     def find(self, job: BatchJob) -> str | None:
         """Return a batch of as many requests that was made since; whether it is this one, its results will tell."""
@@ -51,9 +51,9 @@ class AnthropicBatches(Batches):
                     return None
                 if requests == job.requests and batch_id not in job.others:
                     return batch_id
-            if not (more and entries):
+            cursor, before = f"&after_id={entries[-1][0]}" if more and entries else "", cursor
+            if cursor in {"", before}:
                 return None
-            cursor = f"&after_id={entries[-1][0]}"
 
     def state(self, batch_id: str) -> BatchState:
         """Ask how a batch stands."""

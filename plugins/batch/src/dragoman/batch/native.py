@@ -47,7 +47,7 @@ logger = logging.getLogger("dragoman.batch")
 
 
 class NativeEngine:
-    """Runs requests through vendors' batch APIs. `wait=False`: it returns when all batches are made.
+    """Runs requests through vendors' batch APIs. `wait=False`: it looks at each batch once, and returns.
 
     `pause` sleeps for so many seconds, and `clock` gives Unix seconds.
     """
@@ -95,7 +95,7 @@ class _Work:
                     break
                 moved |= await self.advance(part)
             left = self.state.open_parts
-            if left and (self.queue.stopping or not (self.engine.wait or moved)):
+            if left and (self.queue.stopping or not self.engine.wait):
                 self.say_how_to_go_on()
                 return
             pause = _FIRST if moved else min(pause * 1.5, _LONGEST)

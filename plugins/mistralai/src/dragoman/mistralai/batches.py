@@ -39,7 +39,7 @@ class MistralBatches(Batches):
         """Make the job; return its id."""
         body = {"input_files": [job.file_id], "endpoint": job.endpoint, "model": job.model}
         wire = Wire(_JOBS, body, headers=dict(job.headers))
-        return self.ask(wire, lambda body: str(body["id"]), max_retries=0)
+        return self.ask(wire, lambda body: str(body["id"]))
 
     def find(self, job: BatchJob) -> str | None:
         """Return the id of the job of this file, if there is one."""

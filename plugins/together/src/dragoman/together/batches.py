@@ -34,7 +34,7 @@ class TogetherBatches(Batches):
     def create(self, job: BatchJob) -> str:
         """Make the batch; return its id."""
         wire = Wire("/batches", {"input_file_id": job.file_id, "endpoint": job.endpoint}, headers=dict(job.headers))
-        return self.ask(wire, lambda body: str((body.get("job") or body)["id"]), max_retries=0)
+        return self.ask(wire, lambda body: str((body.get("job") or body)["id"]))
 
     def find(self, job: BatchJob) -> str | None:
         """Return the id of the batch of this file, if there is one; the list comes whole."""

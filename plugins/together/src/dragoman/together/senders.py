@@ -53,7 +53,9 @@ class TogetherSender:
 
         _prepare(call, Wire("/files"), self._root, keyless=self._keyless)
         refuse_offline(str(self._client.base_url))
-        options: dict[str, Any] = {"api_key": call.api_key} if call.api_key else {}
+        options: dict[str, Any] = {"max_retries": call.max_retries or 0}
+        if call.api_key:
+            options["api_key"] = call.api_key
         address = str(self._client.base_url).rstrip("/")
         if not self._root and _paths_have_v1(together):
             options["base_url"] = address.removesuffix("/v1")
