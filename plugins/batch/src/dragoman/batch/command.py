@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dragoman.batch.nativecommand import LEFT, add_commands, telling
+
 if TYPE_CHECKING:
     from dragoman.batch.options import Options
     from dragoman.batch.summary import Summary
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 #: Exit codes besides the program's own: some lines are in the error file; the cost cap ended it.
 SOME_FAILED, CAPPED = 6, 7
 _KEY, _USAGE, _PROVIDER, _INTERRUPTED = 3, 2, 5, 130
-_CODES = {"interrupt": _INTERRUPTED, "key": _KEY, "output": _USAGE, "input": _USAGE, "engine": _PROVIDER}
+_CODES = {"interrupt": _INTERRUPTED, "key": _KEY, "output": _USAGE, "input": _USAGE, "engine": _PROVIDER, "left": LEFT}
 
 
 def _cost(ctx: click.Context, param: click.Parameter, value: str | None) -> Decimal | None:
@@ -78,6 +80,7 @@ def command() -> None:
 @click.option("--engine", default="asyncio", show_default=True, help="asyncio, or ray for a cluster.")
 @click.option("--address", metavar="ADDRESS", help="Ray's cluster; without one, a cluster on this machine is used.")
 @click.option("--native", is_flag=True, help="Through the vendor's own batch API: hours, and half the price.")
+@click.option("--no-wait", is_flag=True, help="With --native: have the batches made, or fetch what is done, and end.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds for one attempt.  [default: 600]")
 @click.option("--max-retries", type=click.IntRange(0), help="After failures of a request's own.  [default: 5]")
 @click.option("--max-cost", metavar="DOLLARS", callback=_cost, help="US dollars, after which no new lines are taken.")
@@ -107,7 +110,8 @@ def run(ctx: click.Context, /, requests: str, output: str | None, errors: str | 
     Ctrl-C waits for the answers that are on their way; twice, it does not.
 
     Exit codes: 0 all is answered, 6 some lines are in the error file, 7 the cost cap ended it, 3 no or no valid key,
-    2 wrong usage or a file that cannot be read or written, 5 the engine failed, 130 Ctrl-C.
+    2 wrong usage or a file that cannot be read or written, 5 the engine failed, 8 batches of --native are under way,
+    130 Ctrl-C.
     """
     from dragoman.batch.engines import make_engine
     from dragoman.batch.files import Places, run_file
@@ -121,15 +125,27 @@ def run(ctx: click.Context, /, requests: str, output: str | None, errors: str | 
     places = Places(*where, overwrite=given["overwrite"], retry_failed=given["retry_failed"])
     settings, options = settings_of(given["config"])
     name, own = engine_options(given["engine"], given["native"], given["address"])
+    if given["no_wait"]:
+        if name != "native":
+            message = "--no-wait is for --native"
+            raise click.UsageError(message)
+        own["wait"] = False
 
     def say(text: str) -> None:
         if not given["quiet"]:
             click.echo(f"dragoman: {text}", err=True)
 
     engine = make_engine(name, **own)
-    summary = run_file(places, engine, settings, _options(options, given), quiet=given["quiet"], say=say)
+    options = _options(options, given)
+    if name == "native" and options.max_cost is not None:
+        message = "a batch is paid for as a whole, so that --native cannot hold a cost cap; leave it out"
+        raise click.UsageError(message)
+    with telling(say):
+        summary = run_file(places, engine, settings, options, quiet=given["quiet"], say=say)
     for line in lines_of(summary):
         say(line)
+    if summary.stopped == "engine" and getattr(engine, "left", None):
+        summary.stopped = "left"
     _end(ctx, summary, places.errors)
 
 
@@ -220,3 +236,6 @@ def _end(ctx: click.Context, summary: Summary, errors: str) -> None:
     if summary.stopped:
         ctx.exit(_USAGE if summary.stopped == "cost" and summary.failure else _CODES.get(summary.stopped, CAPPED))
     ctx.exit(SOME_FAILED if failed else 0)
+
+
+add_commands(command, lambda requests, output: Path(_places(requests, output, "-")[1]))

@@ -6,17 +6,17 @@ import asyncio
 import heapq
 import random
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from dragoman.batch.lanes import Lane, Turn
+from dragoman.batch.records import Request
 from dragoman.core import DragomanError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from dragoman.batch.limits import Limits
-    from dragoman.batch.records import Request, Result
+    from dragoman.batch.records import Result
 
 #: Requests that are read ahead, all providers together.
 AHEAD = 1024
@@ -60,6 +60,7 @@ class Desk:
         self._retries = retries
         self._room = room
         self.lanes: dict[str, Lane] = {}
+        #: What is being asked, of paced engines.
         self._open: dict[str, Turn] = {}
         #: Requests to be asked again: when, a number that keeps their order, and which.
         self._later: list[tuple[float, int, Turn]] = []
@@ -81,7 +82,7 @@ class Desk:
     @property
     def open(self) -> int:
         """How many are being asked."""
-        return len(self._open)
+        return sum(lane.open for lane in self.lanes.values())
 
     @property
     def pause(self) -> float:
@@ -94,7 +95,7 @@ class Desk:
     @property
     def unfinished(self) -> int:
         """How many were read and have no result yet."""
-        return len(self._open) + self._held
+        return self.open + self._held
 
     async def take(self, most: int) -> list[Request]:
         """See `Queue`."""
@@ -114,7 +115,7 @@ class Desk:
 
     def done(self, result: Result) -> None:
         """See `Queue`."""
-        turn = self._open.pop(result.custom_id)
+        turn = self._turn(Request(result.custom_id, {}, line=result.line))
         turn.lane.end(turn, result)
         result.retries = turn.retries
         if self._is_hopeless(result):
@@ -130,8 +131,7 @@ class Desk:
     def give_back(self, requests: Iterable[Request]) -> None:
         """See `Queue`."""
         for request in requests:
-            turn = self._open.pop(request.custom_id)
-            turn.request = request
+            turn = self._turn(request)
             turn.lane.take_back(turn)
             self._held += 1
         if self.stopped:
@@ -180,18 +180,21 @@ class Desk:
                 if wait != 0:
                     break
                 turn = lane.start(now)
-                self._open[turn.request.custom_id] = turn
+                if lane.limits is not None:
+                    self._open[turn.request.custom_id] = turn
                 found.append(turn.request)
-                if lane.limits is None:
-                    # There may be a great many of them, for hours.
-                    turn.request = replace(turn.request, body={})
         self._held -= len(found)
         if self._held < AHEAD:
             self._hungry.set()
         return found, soonest
 
     def _over(self) -> bool:
+        # What an engine that is not paced has taken does not come back.
         return self.stopping or (self._ended and not self._held and not self._open)
+
+    def _turn(self, request: Request) -> Turn:
+        """End a turn. An engine that is not paced may have taken millions: none is kept, and all are in one lane."""
+        return self._open.pop(request.custom_id, None) or Turn(request, self.lanes[""])
 
     async def _read(self) -> None:
         """Read ahead, but not far."""

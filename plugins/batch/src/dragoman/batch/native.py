@@ -1,6 +1,6 @@
 """The engine `native`: requests go through their vendors' batch APIs, mostly at half the price and within a day.
 
-It sorts the requests into parts, one for each batch; uploads each, has its batch made, waits for it and reads its
+It splits the requests into parts, one for each batch; uploads each, has its batch made, waits for it and reads its
 results. After every step the state file says where it is, so that another run goes on from there.
 """
 
@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from dragoman.batch.parts import State
 from dragoman.batch.records import Result
-from dragoman.batch.sorting import Sorter
+from dragoman.batch.splitting import Splitter
 from dragoman.batch.spool import Spool
 from dragoman.batch.translating import Encoded, Translator
 from dragoman.core import BatchJob, DragomanError
@@ -65,13 +65,18 @@ class NativeEngine:
         self.wait = wait
         self.pause = pause
         self.clock = clock
+        #: How many batches the last run has left under way.
+        self.left = 0
 
     async def run(self, queue: Queue, settings: Settings) -> None:
         """Take all requests, have batches made of them, and tell what became of each."""
-        with closing(State(settings.state)) as state:
-            translator = Translator(settings)
-            with closing(translator), closing(Spool(state.spool, (part.number for part in state.parts))) as spool:
-                await _Work(self, queue, state, spool, translator).run()
+        self.left = 0
+        with ExitStack() as stack:
+            state = stack.enter_context(closing(State(settings.state)))
+            translator = stack.enter_context(closing(Translator(settings)))
+            spool = stack.enter_context(closing(Spool(state.spool)))
+            spool.begin(part.number for part in state.parts)
+            await _Work(self, queue, state, spool, translator).run()
 
 
 class _Work:
@@ -79,7 +84,7 @@ class _Work:
 
     def __init__(self, engine: NativeEngine, queue: Queue, state: State, spool: Spool, translator: Translator) -> None:
         self.engine, self.queue, self.state, self.spool, self.translator = engine, queue, state, spool, translator
-        self.sorter = Sorter(state, spool, translator, queue.done)
+        self.splitter = Splitter(state, spool, translator, queue.done)
         #: Numbers of the parts that wait until another has ended.
         self.held: set[int] = set()
 
@@ -104,25 +109,27 @@ class _Work:
         self.state.remove()
 
     def say_how_to_go_on(self) -> None:
-        logger.warning(
-            "%d of %d batches go on without us: the same command fetches their results later, and "
-            "`dragoman batch cancel` cancels them",
-            len([part for part in self.state.open_parts if part.batch_id]),
-            len(self.state.parts),
-        )
+        self.engine.left = len([part for part in self.state.open_parts if part.batch_id])
+        if self.engine.left:
+            logger.warning(
+                "%d of %d batches go on at the vendor's: the same command fetches their results later, and "
+                "`dragoman batch cancel` cancels them",
+                self.engine.left,
+                len(self.state.parts),
+            )
 
     # Requests.
 
     async def take_in(self) -> None:
-        """Sort all requests into parts, and have a batch made of each part as soon as it is full."""
+        """Split all requests into parts, and have a batch made of each part as soon as it is full."""
         while requests := await self.queue.take(_MANY):
             for request in requests:
-                self.sorter.add(request)
+                self.splitter.add(request)
             await self.submit_written()
         if self.queue.stopping:
-            self.sorter.give_up()
+            self.splitter.give_up()
         else:
-            self.sorter.finish()
+            self.splitter.finish()
             await self.submit_written()
 
     async def submit_written(self) -> None:
@@ -137,19 +144,9 @@ class _Work:
 
     # One part.
 
-    def port(self, part: Part) -> tuple[Batches, dict[str, str]]:
-        """Return the batch API of a part's provider, and the headers that its requests have. Raises `DragomanError`."""
-        request = self.spool.sample(part.number)
-        encoded = self.translator.encode(request) if request is not None else None
-        if not isinstance(encoded, Encoded):
-            reason = (encoded.error or {}).get("message") if encoded else "its requests are missing"
-            message = f"{part} cannot be gone on with: {reason}"
-            raise DragomanError(message)
-        return encoded.port, encoded.wire.headers
-
     async def submit(self, part: Part) -> None:
         """Have a part's batch made: once, whatever happens on the way."""
-        port, headers = self.port(part)
+        port, headers = port_of(part, self.spool, self.translator)
         path = self.state.file(part.number)
         if part.stage == "written":
             part.file_id = await self.persist(lambda: port.upload(path))
@@ -195,7 +192,7 @@ class _Work:
         if part.stage != "running":
             await self.submit(part)
             return True
-        port, _ = self.port(part)
+        port, _ = port_of(part, self.spool, self.translator)
         state = await self.persist(lambda: port.state(part.batch_id), _LOOKS)
         done = f" {state.succeeded + state.failed}/{state.total}" if state.total else ""
         told = f"{state.status}{done}"
@@ -299,6 +296,17 @@ class _Work:
                 logger.warning("%s; trying again", exception)
             await self.rest(min(_FIRST * 2.0 ** min(attempt, 10), _LONGEST))
         raise AssertionError  # not reached: the last attempt returns or raises
+
+
+def port_of(part: Part, spool: Spool, translator: Translator) -> tuple[Batches, dict[str, str]]:
+    """Return the batch API of a part's provider, and the headers that its requests have. Raises `DragomanError`."""
+    request = spool.sample(part.number)
+    encoded = translator.encode(request) if request is not None else None
+    if not isinstance(encoded, Encoded):
+        reason = (encoded.error or {}).get("message") if encoded else "its requests are missing"
+        message = f"{part} cannot be gone on with: {reason}"
+        raise DragomanError(message)
+    return encoded.port, encoded.wire.headers
 
 
 def _status(exception: Exception) -> int | None:

@@ -56,7 +56,7 @@ class Run:
         desk = self.desk = Desk(
             source,
             self._take,
-            lane_of=self._names.provider_of,
+            lane_of=self._names.provider_of if self._engine.paced else lambda _: "",
             limits_of=self._limits_of,
             retries=self._options.max_retries,
             room=self._room,

@@ -29,12 +29,16 @@ class Spool:
     `OSError` where the disk is full or the file cannot be written.
     """
 
-    def __init__(self, path: Path, parts: Iterable[int] = ()) -> None:
+    def __init__(self, path: Path) -> None:
         with _disk():
             self._base = sqlite3.connect(path)
             self._base.execute(_SCHEMA)
-            known = ",".join(str(int(part)) for part in parts)
-            # What an earlier run wrote of a part that it never finished comes again with the input.
+
+    def begin(self, parts: Iterable[int]) -> None:
+        """Begin a run that goes on with these parts; its requests come again with the input, and are not wanted yet."""
+        known = ",".join(str(int(part)) for part in parts)
+        with _disk():
+            # What an earlier run wrote of a part that it did not finish is written anew.
             self._base.execute(f"DELETE FROM requests WHERE part NOT IN ({known})")  # noqa: S608 (numbers)
             self._base.execute("UPDATE requests SET wanted = 0")
             self._base.commit()

@@ -100,7 +100,8 @@ class Summary:
         if result.ok:
             self.answered += 1
             self.cached += result.cached
-            self.latencies.add(result.seconds)
+            if result.seconds:
+                self.latencies.add(result.seconds)
         else:
             self.failed += 1
         if result.usage:

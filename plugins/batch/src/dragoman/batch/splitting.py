@@ -1,4 +1,4 @@
-"""Sorts requests into parts: files of what one batch may hold."""
+"""Splits requests into parts: files of what one batch may hold."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Writing:
     size: int = 0
 
 
-class Sorter:
+class Splitter:
     """Writes requests into the files of parts, and adds each part that is full to the state.
 
     What cannot go into any is told to `tell` as the result that it is.
