@@ -47,6 +47,7 @@ PARTS = {
     "Errors and warnings": ("errors",),
     "Hooks and prices": ("hookspecs", "registration", "pricing"),
     "Providers": ("provider", "compatible", "modelclients"),
+    "Batch APIs": ("batches",),
     "For translators": ("chunks", "carry", "policy"),
     "Record and replay": ("tapes", "readable"),
     "For servers": ("service", "asks", "dispatch", "exchange", "mixin"),

@@ -161,7 +161,7 @@ class Batches:
 
     def read_state(self, body: Json) -> BatchState:
         """Read the vendor's object of a batch."""
-        status, counts = str(body.get("status")), body.get("request_counts") or {}
+        status, counts = str(body["status"]), body.get("request_counts") or {}
         files = tuple(body[key] for key in ("output_file_id", "error_file_id") if body.get(key))
         told = (body.get("errors") or {}).get("data") or [{}]
         return BatchState(

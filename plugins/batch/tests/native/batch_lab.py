@@ -13,8 +13,11 @@ import threading
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 JSON = "application/json"
 USAGE = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
@@ -63,6 +66,8 @@ class Vendor(ThreadingHTTPServer):
         self.seen: list[tuple[str, str]] = []
         self.keys: set[str] = set()
         self.ends = "completed"
+        #: Called when a batch was made, before anybody is told.
+        self.on_batch: Callable[[], object] = lambda: None
         self.clock = 1_790_000_000
         self._numbers = itertools.count(1)
         self.lock = threading.Lock()
@@ -85,6 +90,7 @@ class Vendor(ThreadingHTTPServer):
     def add_batch(self, requests: list[dict[str, Any]], **facts: Any) -> Batch:
         batch = Batch(f"batch-{self.number()}", self.clock, requests, **facts)
         self.batches[batch.id] = batch
+        self.on_batch()
         return batch
 
     def status(self, batch: Batch) -> str:
