@@ -47,7 +47,7 @@ PARTS = {
     "Errors and warnings": ("errors",),
     "Hooks and prices": ("hookspecs", "registration", "pricing"),
     "Providers": ("provider", "compatible", "modelclients"),
-    "Batch APIs": ("batches",),
+    "Batch APIs": ("batches", "jobs"),
     "For translators": ("chunks", "carry", "policy"),
     "Record and replay": ("tapes", "readable"),
     "For servers": ("service", "asks", "dispatch", "exchange", "mixin"),

@@ -61,6 +61,7 @@ LAYERS = (
         "dotenv",
         "framing",
         "hookspecs",
+        "jobs",
         "listing",
         "policy",
         "readable",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dragoman.core.asks import AnswerWriter, Ask, CallOptions
-    from dragoman.core.batches import Batches, BatchJob, BatchResult, BatchState, batches_of
+    from dragoman.core.batches import Batches, batches_of
     from dragoman.core.capabilities import FEATURES, Capabilities, Capability, capabilities_of, capability_file
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dragoman.core.exchange import Exchange
     from dragoman.core.functions import async_function_sender, function_sender
     from dragoman.core.hookspecs import hookimpl
+    from dragoman.core.jobs import BatchJob, BatchResult, BatchState
     from dragoman.core.mixin import plan_of
     from dragoman.core.modelclients import FunctionProvider, ModelClientProvider
     from dragoman.core.policy import DragomanWarning, is_default, unsupported, warn_once
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "asks": ("AnswerWriter", "Ask", "CallOptions"),
-    "batches": ("BatchJob", "BatchResult", "BatchState", "Batches", "batches_of"),
+    "batches": ("Batches", "batches_of"),
     "capabilities": ("FEATURES", "Capabilities", "Capability", "capabilities_of", "capability_file"),
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
@@ -96,6 +97,7 @@ _HOME = {
     "exchange": ("Exchange",),
     "functions": ("async_function_sender", "function_sender"),
     "hookspecs": ("hookimpl",),
+    "jobs": ("BatchJob", "BatchResult", "BatchState"),
     "mixin": ("plan_of",),
     "modelclients": ("FunctionProvider", "ModelClientProvider"),
     "policy": ("DragomanWarning", "is_default", "unsupported", "warn_once"),

@@ -316,9 +316,5 @@ def error_object(status: int, body: Any) -> Json:
         message = f"HTTP {status} without a message"
     elif message.lstrip()[:1] == "<":
         message = f"HTTP {status} with an HTML page instead of a message"
-    return {
-        "message": message,
-        "type": found.get("type") or found.get("error_type"),
-        "param": found.get("param"),
-        "code": found.get("code"),
-    }
+    kind = found.get("type") or found.get("error_type")
+    return {"message": message, "type": kind, "param": found.get("param"), "code": found.get("code")}

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from batch_lab import VENDORS, Vendor
+from vendor_lab import VENDORS, Vendor
 
 from dragoman.batch import Request, Result, Settings
 from dragoman.batch.native import NativeEngine

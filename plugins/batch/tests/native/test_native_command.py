@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batch_lab import OpenAI
 from click.testing import CliRunner, Result
+from vendor_lab import OpenAI
 
 from dragoman.core.cli import program
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from batch_lab import Vendor
+    from vendor_lab import Vendor
 
 UNDER_WAY, SOME_FAILED = 8, 6
 

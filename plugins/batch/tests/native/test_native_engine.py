@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
-from batch_lab import Anthropic, Batch, Fault, Mistral, OpenAI, Together
+from vendor_lab import Anthropic, Batch, Fault, Mistral, OpenAI, Together
 
 from dragoman.batch import Request
 from dragoman.batch.parts import State
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Line, Run
-
-RunAt = "Callable[[type], Run]"
 
 
 def limit(monkeypatch: pytest.MonkeyPatch, run: Run, **limits: Any) -> None:
@@ -147,7 +145,8 @@ def test_a_run_that_is_stopped_leaves_its_batches(run: Run) -> None:
 
 
 def test_pauses_grow(run: Run) -> None:
-    run.vendor.states = (*run.vendor.states[:1] * 12, *run.vendor.states)  # type: ignore[misc]
+    vendor: Any = run.vendor
+    vendor.states = (*vendor.states[:1] * 12, *vendor.states)
     run.ask("one")
     run.go()
     assert max(run.pauses) <= 0.5
@@ -260,7 +259,7 @@ def test_requests_with_other_headers_go_into_another_batch(run_at: Callable[[typ
 def test_an_endpoint_that_has_no_batches(run_at: Callable[[type], Run], kind: type) -> None:
     run = run_at(kind)
     run.ask("one")
-    body = {"model": f"{kind.name}/x", "input": "Hello"}  # type: ignore[attr-defined]
+    body = {"model": f"{run.vendor.name}/x", "input": "Hello"}
     run.asked.append(Request("e", body, "/v1/embeddings" if kind is Anthropic else "/v1/audio/speech", 2))
     run.go()
     assert run.results["e"].error is not None

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from batch_lab import Anthropic, OpenAI
+from vendor_lab import Anthropic, OpenAI
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,14 +11,15 @@ import logging
 import time
 from contextlib import ExitStack, closing
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
+from dragoman.batch.outages import is_refusal, may_work_later
 from dragoman.batch.parts import State
 from dragoman.batch.records import Result
 from dragoman.batch.splitting import Splitter
 from dragoman.batch.spool import Spool
-from dragoman.batch.translating import Encoded, Translator
-from dragoman.core import BatchJob, DragomanError
+from dragoman.batch.translating import Translator
+from dragoman.core import BatchJob
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,10 +39,6 @@ _TRIES, _LOOKS = 8, 60
 _SKEW = 300
 #: OpenAI's code where too much of ours is waiting already; the batch can be made again once another has ended.
 _NO_ROOM = "token_limit_exceeded"
-_RETRIED = frozenset({408, 409, 429})
-#: What no request gets past.
-_HOPELESS = frozenset({401, 403})
-_SERVER_ERRORS = 500
 
 logger = logging.getLogger("dragoman.batch")
 
@@ -146,7 +143,7 @@ class _Work:
 
     async def submit(self, part: Part) -> None:
         """Have a part's batch made: once, whatever happens on the way."""
-        port, headers = port_of(part, self.spool, self.translator)
+        port, headers = self.translator.port(part, self.spool.sample(part.number))
         path = self.state.file(part.number)
         if part.stage == "written":
             part.file_id = await self.persist(lambda: port.upload(path))
@@ -163,7 +160,7 @@ class _Work:
         try:
             part.batch_id, part.found = await self.make(port, job, uncertain=uncertain)
         except Exception as exception:
-            if not _is_refusal(exception):
+            if not is_refusal(exception):
                 raise
             for request in self.spool.wanted(part.number):
                 self.settle(self.translator.failed(request, exception))
@@ -192,7 +189,7 @@ class _Work:
         if part.stage != "running":
             await self.submit(part)
             return True
-        port, _ = port_of(part, self.spool, self.translator)
+        port, _ = self.translator.port(part, self.spool.sample(part.number))
         state = await self.persist(lambda: port.state(part.batch_id), _LOOKS)
         done = f" {state.succeeded + state.failed}/{state.total}" if state.total else ""
         told = f"{state.status}{done}"
@@ -233,7 +230,7 @@ class _Work:
                 await self.read(part, port, state)
                 break
             except Exception as exception:
-                if not _may_work_later(exception) or attempt == _TRIES - 1:
+                if not may_work_later(exception) or attempt == _TRIES - 1:
                     raise
                 logger.warning("%s: %s; reading its results once more", part, exception)
                 await self.rest(_FIRST)
@@ -291,37 +288,8 @@ class _Work:
             try:
                 return await asyncio.to_thread(work)
             except Exception as exception:
-                if not _may_work_later(exception) or attempt == tries - 1 or self.queue.stopping:
+                if not may_work_later(exception) or attempt == tries - 1 or self.queue.stopping:
                     raise
                 logger.warning("%s; trying again", exception)
             await self.rest(min(_FIRST * 2.0 ** min(attempt, 10), _LONGEST))
         raise AssertionError  # not reached: the last attempt returns or raises
-
-
-def port_of(part: Part, spool: Spool, translator: Translator) -> tuple[Batches, dict[str, str]]:
-    """Return the batch API of a part's provider, and the headers that its requests have. Raises `DragomanError`."""
-    request = spool.sample(part.number)
-    encoded = translator.encode(request) if request is not None else None
-    if not isinstance(encoded, Encoded):
-        reason = (encoded.error or {}).get("message") if encoded else "its requests are missing"
-        message = f"{part} cannot be gone on with: {reason}"
-        raise DragomanError(message)
-    return encoded.port, encoded.wire.headers
-
-
-def _status(exception: Exception) -> int | None:
-    status: Any = getattr(exception, "status_code", None)
-    return status if isinstance(status, int) else None
-
-
-def _may_work_later(exception: Exception) -> bool:
-    import openai
-
-    status = _status(exception)
-    retried = status is not None and (status in _RETRIED or status >= _SERVER_ERRORS)
-    return retried or isinstance(exception, openai.APIConnectionError)
-
-
-def _is_refusal(exception: Exception) -> bool:
-    """Whether the vendor refused this batch, and not whoever asks."""
-    return _status(exception) not in _HOPELESS | {None} and not _may_work_later(exception)

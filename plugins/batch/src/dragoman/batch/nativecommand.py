@@ -63,7 +63,6 @@ def cancel(output: Path, config: str | None) -> bool:
 
 
 def _each(output: Path, config: str | None, do: Callable[[Batches, Part], str]) -> bool:
-    from dragoman.batch.native import port_of
     from dragoman.batch.options import settings_of
     from dragoman.batch.parts import State
     from dragoman.batch.spool import Spool
@@ -83,7 +82,7 @@ def _each(output: Path, config: str | None, do: Callable[[Batches, Part], str]) 
             elif not part.batch_id:
                 click.echo(f"{part} has no batch yet: the same command as before has one made")
             else:
-                click.echo(f"{part}: {do(port_of(part, spool, translator)[0], part)}")
+                click.echo(f"{part}: {do(translator.port(part, spool.sample(part.number))[0], part)}")
     return True
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from dragoman.batch.answering import counted, one_line
 from dragoman.batch.failures import failed
 from dragoman.batch.records import Result
-from dragoman.core import InvalidRequest, batches_of, make_ask, make_dispatcher
+from dragoman.core import DragomanError, InvalidRequest, batches_of, make_ask, make_dispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
     from dragoman.batch.engines import Settings
+    from dragoman.batch.parts import Part
     from dragoman.batch.records import Request
     from dragoman.core import Batches, Call, Exchange, Reply, Wire
 
@@ -70,6 +71,18 @@ class Translator:
         except InvalidRequest as exception:
             return self.failed(request, exception)
         return Encoded(call, wire, port, kind)
+
+    def port(self, part: Part, sample: Request | None) -> tuple[Batches, dict[str, str]]:
+        """Return the batch API for a part, given one of its requests, and the headers that these have.
+
+        Raises `DragomanError` where there is none any more.
+        """
+        encoded = self.encode(sample) if sample is not None else None
+        if not isinstance(encoded, Encoded):
+            reason = (encoded.error or {}).get("message") if encoded else "its requests are missing"
+            message = f"{part} cannot be gone on with: {reason}"
+            raise DragomanError(message)
+        return encoded.port, encoded.wire.headers
 
     def decode(self, request: Request, reply: Reply) -> Result:
         """Read the vendor's reply to a request."""

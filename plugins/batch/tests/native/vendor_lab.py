@@ -111,7 +111,7 @@ class Vendor(ThreadingHTTPServer):
         batch.looks += 1
         return batch
 
-    def handle(self, method: str, path: str, query: dict[str, str], headers: Any, content: bytes) -> Any:  # type: ignore[override]
+    def serve(self, method: str, path: str, query: dict[str, str], headers: Any, content: bytes) -> Any:
         raise NotImplementedError
 
 
@@ -143,7 +143,7 @@ class OpenAI(Vendor):
     name, model = "openai", "gpt-5.4-mini"
     states = ("validating", "in_progress", "finalizing")
 
-    def handle(self, method: str, path: str, query: dict[str, str], headers: Any, content: bytes) -> Any:  # type: ignore[override]
+    def serve(self, method: str, path: str, query: dict[str, str], headers: Any, content: bytes) -> Any:
         match (method, *path.removeprefix("/v1").strip("/").split("/")):
             case ("POST", "files"):
                 form = form_of(headers, content)
@@ -208,7 +208,7 @@ class OpenAI(Vendor):
             else:
                 why = "batch_cancelled" if batch.cancelled else "batch_expired"
                 bad.append({**line, "response": None, "error": {"code": why, "message": "There was no time."}})
-        return tuple(self.add_file(jsonl(lines)) if lines else None for lines in (good, bad))  # type: ignore[return-value]
+        return tuple(self.add_file(jsonl(lines)) if lines else None for lines in (good, bad))
 
 
 def jsonl(lines: list[Any]) -> bytes:
@@ -221,7 +221,7 @@ class Mistral(OpenAI):
     suffix = ""
     words: ClassVar = {"completed": "SUCCESS", "expired": "TIMEOUT_EXCEEDED", "failed": "FAILED"}
 
-    def handle(self, method: str, path: str, query: dict[str, str], headers: Any, content: bytes) -> Any:  # type: ignore[override]
+    def serve(self, method: str, path: str, query: dict[str, str], headers: Any, content: bytes) -> Any:
         assert path.startswith("/v1/")
         match (method, *path.removeprefix("/v1/").split("/")):
             case ("POST", "batch", "jobs"):
@@ -233,7 +233,7 @@ class Mistral(OpenAI):
             case ("POST", "batch", "jobs", name, "cancel"):
                 self.batches[name].cancelled = True
                 return self.shown(self.batches[name])
-        return super().handle(method, path, query, headers, content)
+        return super().serve(method, path, query, headers, content)
 
     def make(self, asked: dict[str, Any], headers: Any) -> Any:
         assert asked.keys() == {"input_files", "endpoint", "model"}
@@ -279,7 +279,7 @@ class Together(OpenAI):
     states = ("VALIDATING", "IN_PROGRESS")
     words: ClassVar = {"completed": "COMPLETED", "expired": "EXPIRED", "failed": "FAILED", "cancelled": "CANCELLED"}
 
-    def handle(self, method: str, path: str, query: dict[str, str], headers: Any, content: bytes) -> Any:  # type: ignore[override]
+    def serve(self, method: str, path: str, query: dict[str, str], headers: Any, content: bytes) -> Any:
         match (method, *path.strip("/").split("/")):
             case ("POST", "v1", "files"):
                 form = form_of(headers, content)
@@ -303,7 +303,7 @@ class Together(OpenAI):
                     "LineCount": 0,
                     "Processed": True,
                 }
-        return super().handle(method, path, query, headers, content)
+        return super().serve(method, path, query, headers, content)
 
     def make(self, asked: dict[str, Any], headers: Any) -> Any:
         assert asked.keys() == {"input_file_id", "endpoint"}
@@ -340,7 +340,7 @@ class Anthropic(Vendor):
     states = ("in_progress", "in_progress")
     suffix = ""
 
-    def handle(self, method: str, path: str, query: dict[str, str], headers: Any, content: bytes) -> Any:  # type: ignore[override]
+    def serve(self, method: str, path: str, query: dict[str, str], headers: Any, content: bytes) -> Any:
         assert path.startswith("/v1/messages/batches")
         match (method, *path.removeprefix("/v1/messages/batches").strip("/").split("/")):
             case ("POST", ""):
@@ -434,7 +434,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST  # noqa: N815 (http.server's own spelling)
 
     def _answer(self, path: str, query: dict[str, str], content: bytes) -> Raw:
-        found = self.server.handle(self.command, path, query, self.headers, content)
+        found = self.server.serve(self.command, path, query, self.headers, content)
         if isinstance(found, Raw):
             return found
         if isinstance(found, bytes):
