@@ -139,7 +139,7 @@ class _Driver:
 
     def _interrupt(self) -> None:
         waiting = self._run.desk.open if self._run.desk is not None else 0
-        if not self._run.interrupt():
+        if not self._run.interrupt() and self._run.paced:
             self._progress.say(f"stopping: {waiting:,} requests are being answered; Ctrl-C again gives them up")
 
 

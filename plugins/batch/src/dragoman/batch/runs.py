@@ -51,6 +51,11 @@ class Run:
         self.desk: Desk | None = None
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def paced(self) -> bool:
+        """Whether what is being asked is answered in seconds."""
+        return self._engine.paced
+
     async def go(self, source: Source, look: Callable[[], object], every: float) -> None:
         """Run to the end; `look` is called every so many seconds. Raises what made the engine or the input useless."""
         desk = self.desk = Desk(
