@@ -60,7 +60,7 @@ class Queue(Protocol):
 
         For a `paced` engine these are as many as the limits and the concurrency that the run has found allow, so
         never wait for a full batch before answering what was taken: the next may depend on it. Others get requests
-        as fast as they are read.
+        as fast as they are read, and learn that there are no more while none is answered yet.
         """
 
     def done(self, result: Result) -> None:
