@@ -468,13 +468,12 @@ BENCHMARKS = ROOT / "tests" / "benchmarks"
 MEASURED = ("anthropic", "mistralai", "ollama", "openai", "together")
 
 
-@nox.session(python=False, requires=["build"])
-def bench(session: nox.Session) -> None:
-    """Measure calls beside the vendors' SDKs: nox -s bench -- [--peers] [--quick] [--prepare] [--only text,stream]."""
+def measured(session: nox.Session, wanted: Callable[[str, bool], bool]) -> tuple[str, ...]:
+    """Make the environments that are wanted, by name and whether it is a peer's, and return where they are."""
     homes = session.cache_dir.resolve()
     for name, holds in load_toml(BENCHMARKS / "environments.toml").items():
         peer = holds.get("peer", False)
-        if peer and "--peers" not in session.posargs:
+        if not wanted(name, peer):
             continue
         try:
             furnish(session, homes / f"bench-{name}", holds)
@@ -483,9 +482,7 @@ def bench(session: nox.Session) -> None:
                 raise
             shutil.rmtree(homes / f"bench-{name}", ignore_errors=True)
             session.warn(f"{name} cannot be installed, and is left out")
-    if "--prepare" not in session.posargs:
-        command = (sys.executable, str(BENCHMARKS), "--environments", str(homes), *session.posargs)
-        session.run(*command, env=CLEAN, external=True)
+    return ("--environments", str(homes))
 
 
 def furnish(session: nox.Session, folder: Path, holds: dict[str, list[str]]) -> None:
@@ -505,6 +502,14 @@ def furnish(session: nox.Session, folder: Path, holds: dict[str, list[str]]) -> 
         make(folder)
     else:
         once(session, folder.name, make)
+
+
+@nox.session(python=False, requires=["build"])
+def bench(session: nox.Session) -> None:
+    """Measure calls beside the vendors' SDKs: nox -s bench -- [--peers] [--quick] [--prepare] [--only text,stream]."""
+    homes = measured(session, lambda name, peer: name != "batch" and (not peer or "--peers" in session.posargs))
+    if "--prepare" not in session.posargs:
+        session.run(sys.executable, str(BENCHMARKS), *homes, *session.posargs, env=CLEAN, external=True)
 
 
 @nox.session(python=False, requires=["build"])
@@ -543,6 +548,13 @@ def soak(session: nox.Session) -> None:
     """Send mixed traffic through the gateway and check every answer: nox -s soak -- [--minutes 10] [--store FILE]."""
     install(session, "uvloop", "httptools", wheels=built("core", "server", "anthropic", "openai"))
     session.run("python", str(ROOT / "tests" / "soak"), *session.posargs, env=CLEAN)
+
+
+@nox.session(python=False, requires=["build"])
+def batch_bench(session: nox.Session) -> None:
+    """Measure batches beside loops written by hand, their memory, and killed runs: nox -s batch_bench -- [--quick]."""
+    homes = measured(session, lambda name, _: name in {"batch", "litellm", "sdk-anthropic", "sdk-openai"})
+    session.run(sys.executable, str(BENCHMARKS / "batch.py"), *homes, *session.posargs, env=CLEAN, external=True)
 
 
 @nox.session(requires=["build"])

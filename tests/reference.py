@@ -47,9 +47,10 @@ PARTS = {
     "Errors and warnings": ("errors",),
     "Hooks and prices": ("hookspecs", "registration", "pricing"),
     "Providers": ("provider", "compatible", "modelclients"),
+    "Batch APIs": ("batches", "jobs"),
     "For translators": ("codec", "chunks", "carry", "policy"),
     "Record and replay": ("tapes", "readable"),
-    "For servers": ("service", "asks", "dispatch", "exchange"),
+    "For servers": ("service", "asks", "dispatch", "exchange", "mixin"),
     "Senders": ("senders", "leanclients", "direct", "retries", "functions"),
 }
 #: How the names of a suite's checks begin: they have a table of their own.

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from dragoman.batch.limits import Limits as BatchLimits
+from dragoman.batch.options import read_file
 from dragoman.core import ConfigTable
 from dragoman.core.configtables import dotted
 from dragoman.server.limits import Limits
@@ -59,6 +61,7 @@ def missing(tables: dict[str, ConfigTable]) -> Iterator[str]:
 
 def test_it_has_every_key(file: Path, tables: dict[str, ConfigTable]) -> None:
     _, remarks = read(file)
+    read_file(file)
     assert (remarks, [*missing(tables)]) == ([], [])
     assert {"server", "server.keys[0]", 'server.limits."anthropic/*"', "providers.gpu1", "aliases"} <= tables.keys()
 
@@ -80,3 +83,10 @@ def test_it_says_what_it_seems_to_say(file: Path) -> None:
     assert [first.allows(model) for model in ("quick", "gpu1/x", "smart", "")] == [True, True, False, False]
     assert (first.limits, second.limits) == (Limits(60, 100_000, 4), Limits())
     assert server.limits == {"anthropic/*": Limits(600, 2_000_000, 100)}
+
+
+def test_batches_are_told(file: Path) -> None:
+    _, options = read_file(file)
+    assert (options.timeout, options.max_retries, options.max_cost) == (600, 5, 20)
+    assert options.limits_of("anthropic") == BatchLimits(4000, 400_000, 100)
+    assert options.limits_of("openai") == BatchLimits(max_concurrency=512)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -86,10 +87,33 @@ class _Link(asyncio.Protocol):
         return b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}"
 
 
-async def _serve(folder: Path) -> None:
+def _answers(folder: Path) -> list[tuple[str, str, bool, bytes]]:
     lines = (folder / "index").read_text("utf-8").splitlines()
     rows = [line.split("\t") for line in lines]
-    answers = [(tail, model, stream == "1", (folder / name).read_bytes()) for tail, model, stream, name in rows]
+    return [(tail, model, stream == "1", (folder / name).read_bytes()) for tail, model, stream, name in rows]
+
+
+@contextmanager
+def counting(link: type[_Link]) -> Iterator[int]:
+    """Serve the canned answers in a thread of this process, through a `_Link` that counts; gives the port."""
+    with tempfile.TemporaryDirectory(prefix="dragoman-bench-") as temporary:
+        canned.write(Path(temporary), ())
+        answers = _answers(Path(temporary))
+    loop = asyncio.new_event_loop()
+    server = loop.run_until_complete(loop.create_server(lambda: link(answers), "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _serve(folder: Path) -> None:
+    answers = _answers(folder)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Link(answers), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 (whoever started us waits for it)

@@ -48,6 +48,13 @@ _GROWTH = """\
 CPU of one call against what may become large, and the exponent between the largest sizes: 1 is linear, 0 is flat, and
 more than {limit:g} counts as a bug.
 """
+_BATCH = """\
+## Batches
+
+A file of requests through `dragoman batch`, beside the same file through a loop written by hand: asyncio, {open}
+requests at the same time, over the vendor's own SDK and over litellm's `acompletion`. *a core*: requests a second of
+CPU, each program on one processor. To measure on your machine: `nox -s batch_bench`.
+"""
 
 
 def load(name: str) -> Run | None:
@@ -135,7 +142,21 @@ def _gateways(run: Run) -> Iterator[str]:
     yield from gatewaytables.parts(run)
 
 
-_PARTS = {"calls": _calls, "growth": _growth, "gateways": _gateways}
+def _batch(run: Run) -> Iterator[str]:
+    yield _BATCH.format(open=run["open"]).strip()
+    yield _machine(run)
+    yield report.batch_rates(run)
+    yield report.batch_memory(run)
+    kills = run["kills"]
+    yield (
+        f"Of runs that were killed (`kill -9`) at random moments, {kills['killed']} of them, one behind the other over "
+        f"a file of {kills['lines']:,} lines, answers were lost: **{kills['lost']}**; written twice: "
+        f"{kills['written twice']}; asked again: {kills['asked again']}, where {kills['in flight at most']} were in "
+        "flight at most with each kill."
+    )
+
+
+_PARTS = {"batch": _batch, "calls": _calls, "growth": _growth, "gateways": _gateways}
 
 
 def text_of(kind: str, run: Run) -> str:
@@ -145,7 +166,7 @@ def text_of(kind: str, run: Run) -> str:
 
 def files() -> dict[Path, str]:
     """Return the page and its charts, as the stored runs have them."""
-    calls, growth, gateways = load("calls"), load("growth"), load("gateways")
+    calls, growth, gateways, batch = load("calls"), load("growth"), load("gateways"), load("batch")
     parts = [_HEAD.strip()]
     found: dict[Path, str] = {}
     if calls:
@@ -156,6 +177,8 @@ def files() -> dict[Path, str]:
         found[CHARTS["growth"]] = chart.curves(growth)
     if gateways:
         parts.append(text_of("gateways", gateways).strip())
+    if batch:
+        parts.append(text_of("batch", batch).strip())
     found[PAGE] = "\n\n".join(parts) + "\n"
     return found
 

@@ -173,3 +173,20 @@ def memory_table(run: Run) -> str:
         "",
     ]
     return table(head, lines())
+
+
+def batch_rates(run: Run) -> str:
+    """Requests a second of each side, and how many times as many ours are."""
+    ours = {vendor: core for vendor, side, _, core, _ in run["rates"] if side == "dragoman"}
+    names = {"dragoman": "dragoman batch", "sdk": "the vendor's SDK, by hand", "litellm": "litellm, by hand"}
+    rows = (
+        [f"{vendor}: {names[side]}", f"{count:,}", f"{core:,}", f"{wall:,}", f"{ours[vendor] / core:.1f}"]
+        for vendor, side, count, core, wall in run["rates"]
+    )
+    return table(["", "requests", "a second, a core", "a second", "dragoman is faster by"], rows)
+
+
+def batch_memory(run: Run) -> str:
+    """Memory by the length of the file."""
+    rows = ([f"{lines:,}", f"{mib:,.0f}", f"{rate:,}"] for lines, mib, rate in run["memory"])
+    return table(["lines of the file", "MiB at most", "requests a second"], rows)

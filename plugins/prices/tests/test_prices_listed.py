@@ -14,6 +14,8 @@ from dragoman.prices import price_of
 
 #: 2025-11-22: the list keeps what was valid when.
 THEN = 1_763_800_000
+#: 2026-11-28: there are prices for batches.
+NOW = 1_795_867_200
 
 
 def call(provider: str, model: str, **usage: Any) -> Call:
@@ -85,3 +87,21 @@ def test_a_client_finds_the_hook() -> None:
     from dragoman.core.plugins import plugins
 
     assert plugins().hooks.price_of(call=call("openai", "gpt-4.1", prompt_tokens=1_000_000)) == 2
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "share"),
+    [
+        ("openai", "gpt-5.4-mini", Decimal("0.5")),
+        ("anthropic", "claude-sonnet-4-5", Decimal("0.5")),
+        # Nobody has listed what Together's batches cost.
+        ("together", "meta-llama/Llama-3.3-70B-Instruct-Turbo", None),
+    ],
+)
+def test_batches_have_prices_of_their_own(provider: str, model: str, share: Decimal | None) -> None:
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100}
+    alone, batch = (Call(provider, model, {}, created=NOW, usage=usage) for _ in range(2))
+    batch.context["processing"] = "batch"
+    price = price_of(alone)
+    assert price
+    assert price_of(batch) == (None if share is None else price * share)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dragoman.core.asks import AnswerWriter, Ask, CallOptions
+    from dragoman.core.batches import Batches, batches_of
     from dragoman.core.capabilities import FEATURES, Capabilities, Capability, capabilities_of, capability_file
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from dragoman.core.exchange import Exchange
     from dragoman.core.functions import async_function_sender, function_sender
     from dragoman.core.hookspecs import hookimpl
+    from dragoman.core.jobs import BatchJob, BatchResult, BatchState
     from dragoman.core.leanclients import async_lean_client, lean_client
+    from dragoman.core.mixin import plan_of
     from dragoman.core.modelclients import FunctionProvider, ModelClientProvider
     from dragoman.core.policy import DragomanWarning, is_default, unsupported, warn_once
     from dragoman.core.pricing import price_of_usage
@@ -61,11 +64,12 @@ if TYPE_CHECKING:
     from dragoman.core.registration import register_hooks, stand_in
     from dragoman.core.retries import retry_pauses, retry_wait
     from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
-    from dragoman.core.service import AsyncAnswer, AsyncService, failure, read_ask
+    from dragoman.core.service import AsyncAnswer, AsyncService, failure, make_ask, read_ask
     from dragoman.core.tapes import Recorder, Replayer, show_wire
 
 _HOME = {
     "asks": ("AnswerWriter", "Ask", "CallOptions"),
+    "batches": ("Batches", "batches_of"),
     "capabilities": ("FEATURES", "Capabilities", "Capability", "capabilities_of", "capability_file"),
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
@@ -96,7 +100,9 @@ _HOME = {
     "exchange": ("Exchange",),
     "functions": ("async_function_sender", "function_sender"),
     "hookspecs": ("hookimpl",),
+    "jobs": ("BatchJob", "BatchResult", "BatchState"),
     "leanclients": ("async_lean_client", "lean_client"),
+    "mixin": ("plan_of",),
     "modelclients": ("FunctionProvider", "ModelClientProvider"),
     "policy": ("DragomanWarning", "is_default", "unsupported", "warn_once"),
     "pricing": ("price_of_usage",),
@@ -120,7 +126,7 @@ _HOME = {
     "registration": ("register_hooks", "stand_in"),
     "retries": ("retry_pauses", "retry_wait"),
     "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
-    "service": ("AsyncAnswer", "AsyncService", "failure", "read_ask"),
+    "service": ("AsyncAnswer", "AsyncService", "failure", "make_ask", "read_ask"),
     "tapes": ("Recorder", "Replayer", "show_wire"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -135,6 +141,10 @@ __all__ = [
     "AsyncReply",
     "AsyncSender",
     "AsyncService",
+    "BatchJob",
+    "BatchResult",
+    "BatchState",
+    "Batches",
     "Call",
     "CallOptions",
     "Capabilities",
@@ -176,6 +186,7 @@ __all__ = [
     "async_http_sender",
     "async_lean_client",
     "async_sdk_sender",
+    "batches_of",
     "capabilities_of",
     "capability_file",
     "check_headers",
@@ -194,9 +205,11 @@ __all__ = [
     "lay_out",
     "lean_client",
     "load_config",
+    "make_ask",
     "make_dispatcher",
     "open_config",
     "pack",
+    "plan_of",
     "price_of_usage",
     "read_ask",
     "read_config",

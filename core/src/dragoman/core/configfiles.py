@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dragoman.core.tomllines import Keys
 
 #: Tables that a plugin reads -> what brings it.
-ELSEWHERE = {"server": "dragoman-server"}
+ELSEWHERE = {"batch": "dragoman-batch", "server": "dragoman-server"}
 #: Formats that a plugin reads.
 _YAML = frozenset({".yaml", ".yml"})
 _WHERE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")

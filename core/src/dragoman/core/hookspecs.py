@@ -81,6 +81,7 @@ def price_of(call: Call) -> Decimal | None:
     """Runs when somebody asks what an ended call cost; `call.usage` and `call.model` say what to price.
 
     Return US dollars as a `Decimal`, or None if this plugin does not know the model; the first price wins.
+    `call.context["processing"]` is "batch" for what a vendor's batch API answered: that has prices of its own.
     Changes nothing. An exception is reported as a `DragomanWarning`, and the price counts as unknown.
     """
 

@@ -209,3 +209,8 @@ class ClientMixin:
             params.pop("extra_headers", None), params.pop("extra_query", None), params.pop("timeout", openai.not_given)
         )
         return self._dispatcher.exchange(Ask(plain_request(params), endpoint), options)
+
+
+def plan_of(client: ClientMixin) -> tuple[Json, CallOptions]:
+    """Return what makes another that answers as this client does: arguments of `make_dispatcher`, and each call's."""
+    return dict(client._settings.plan), client._call_options()  # noqa: SLF001 (our own client's)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from dragoman.core.batches import Batches
     from dragoman.core.capabilities import Capabilities
 
 #: A JSON object, as Python dicts, lists, strings, numbers, booleans and None.
@@ -280,6 +281,9 @@ class Provider:
 
     def async_sender(self) -> AsyncSender | None:
         """Make the asynchronous sender; None as for `sender`."""
+
+    def batches(self) -> Batches | None:
+        """Make what runs files of requests through the vendor's batch API; None: it has none."""
 
     def headers(self, key: str) -> dict[str, str]:
         """Say how a request without the SDK (`sender="direct"`) presents a plain key, which is empty if there is none.

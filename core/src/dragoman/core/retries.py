@@ -30,11 +30,13 @@ def retry_pauses(call: Call) -> Iterator[float | None]:
     yield None
 
 
-def retry_wait(status: int, headers: Mapping[str, str], pause: float | None) -> float | None:
+def retry_wait(
+    status: int, headers: Mapping[str, str], pause: float | None, patience: float = _PATIENCE
+) -> float | None:
     """Return the seconds to wait after this answer, `pause` unless it asks for others; None: it stands.
 
     The statuses 408, 409, 429 and 5xx are tried again, and what `x-should-retry` says so of. `headers` has its names in
-    lower case. `pause` None: there is no other attempt.
+    lower case. `pause` None: there is no other attempt. `patience`: the seconds that a server may ask for.
     """
     wanted = headers.get("x-should-retry")
     retriable = status in _RETRIED or status >= _SERVER_ERRORS
@@ -43,7 +45,7 @@ def retry_wait(status: int, headers: Mapping[str, str], pause: float | None) -> 
     asked = _retry_after(headers)
     if asked is None:
         return pause
-    return max(asked, 0.0) if asked <= _PATIENCE else None
+    return max(asked, 0.0) if asked <= patience else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

@@ -143,7 +143,12 @@ def read_ask(
     if content and content_type and "json" not in content_type:
         return Ask({}, endpoint, method, content, content_type)
     body = _object(content) if content else {}
-    if foreign and endpoint == CHAT:
+    return make_ask(body, endpoint, method) if foreign else Ask(body, endpoint, method)
+
+
+def make_ask(body: Json, endpoint: str, method: str = "POST") -> Ask:
+    """Make of a foreign client's JSON what is wanted; `body` becomes the ask's own."""
+    if endpoint == CHAT:
         _set_apart(body)
     return Ask(body, endpoint, method)
 

@@ -32,7 +32,12 @@ COMMANDS = {
 }
 
 #: Commands of plugins that may not be installed -> what brings them.
-ELSEWHERE = {"keys": "dragoman-server", "new": "dragoman-template", "serve": "dragoman-server"}
+ELSEWHERE = {
+    "batch": "dragoman-batch",
+    "keys": "dragoman-server",
+    "new": "dragoman-template",
+    "serve": "dragoman-server",
+}
 
 _PIPE_CLOSED = 141
 

@@ -68,9 +68,10 @@ def _examine(path: str) -> tuple[ConfigFile | None, list[str], list[str]]:
         told = plugins().hooks.check_config(path=path)
     except ConfigError as error:
         faults += error.faults
-    if not told and not faults and (config is None or ELSEWHERE.keys() & config.root.values.keys()):
-        what = "the table [server] was" if config is not None else f"{path} is LiteLLM's, and was"
-        remarks.append(f"{what} not checked: pip install {ELSEWHERE['server']}")
+    tables = sorted(ELSEWHERE.keys() & config.root.values.keys()) if config is not None else ["server"]
+    if tables and not told and not faults:
+        what = f"the table [{tables[0]}] was" if config is not None else f"{path} is LiteLLM's, and was"
+        remarks.append(f"{what} not checked: pip install {ELSEWHERE[tables[0]]}")
         faults += remarks.copy() if config is None else []
     remarks += [remark for some in told for remark in some]
     if config is not None and not faults:

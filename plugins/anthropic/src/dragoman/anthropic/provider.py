@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dragoman.anthropic.models import ModelFacts
-    from dragoman.core import AsyncReply, AsyncSender, Call, Json, Reply, Sender
+    from dragoman.core import AsyncReply, AsyncSender, Batches, Call, Json, Reply, Sender
 
 CHAT = "chat/completions"
 COUNT_TOKENS = "chat/completions/count_tokens"
@@ -132,6 +132,12 @@ class Anthropic(Provider):
 
         lean = async_lean_client(anthropic.DefaultAsyncHttpxClient)
         return _AsyncKeyed(self._make(anthropic, anthropic.AsyncAnthropic, lean))
+
+    def batches(self) -> Batches:
+        """Make what runs files of requests as message batches."""
+        from dragoman.anthropic.batches import AnthropicBatches
+
+        return AnthropicBatches(self)
 
     def headers(self, key: str) -> dict[str, str]:
         """The key in a header of Anthropic's own, and the version of the API: https://docs.claude.com/en/api/versioning."""

@@ -15,7 +15,7 @@ from dragoman.mistralai.senders import AsyncMistralSender, MistralSender
 from dragoman.mistralai.stream import Reader
 
 if TYPE_CHECKING:
-    from dragoman.core import AsyncSender, Call, Json, Sender, StreamDecoder, Wire
+    from dragoman.core import AsyncSender, Batches, Call, Json, Sender, StreamDecoder, Wire
 
 _CHAT = "chat/completions"
 _EMBEDDINGS = "embeddings"
@@ -119,6 +119,12 @@ class Mistral(CompatibleProvider):
             return AsyncMistralSender(ready, owned=False, name=self.name)
         lean = async_lean_client(_http_library().AsyncClient, follow_redirects=True)
         return AsyncMistralSender(self._make(async_client=lean), owned=True, name=self.name)
+
+    def batches(self) -> Batches:
+        """Make what runs files of requests as Mistral's batch jobs."""
+        from dragoman.mistralai.batches import MistralBatches
+
+        return MistralBatches(self)
 
     def headers(self, key: str) -> dict[str, str]:
         """The key is a bearer token."""

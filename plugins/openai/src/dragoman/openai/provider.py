@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from dragoman.core import Call, Capabilities, Json, Provider, Wire
 from dragoman.openai.request import encode_chat
+
+if TYPE_CHECKING:
+    from dragoman.core import Batches
 
 _OWN_HOST = re.compile(r"(?:[\w-]+\.)?api\.openai\.com")
 #: Endpoints that Azure serves per deployment: https://learn.microsoft.com/azure/ai-services/openai/reference
@@ -54,6 +57,12 @@ class OpenAI(Provider):
         if _TOOLS_NEED_NO_REASONING.search(error["message"]):
             error["message"] += ' (pass reasoning_effort="none", or use client.responses)'
         return error
+
+    def batches(self) -> Batches:
+        """Make what runs files of requests through the batch API."""
+        from dragoman.openai.batches import OpenAIBatches
+
+        return OpenAIBatches(self)
 
     def narrow_capabilities(self, shown: Capabilities) -> Capabilities:
         """At another address may be anything: nothing is known of it."""

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 #: dragoman's providers -> the list's. Others are no vendors with a price list, but servers of somebody's own.
 _VENDORS = {"anthropic": "anthropic", "mistralai": "mistral", "openai": "openai", "together": "together"}
 
+#: What went through a vendor's batch API, in the list's words and in those of `Call.context`.
+_BATCH = "batch"
+
 
 @hookimpl
 def price_of(call: Call) -> Decimal | None:
@@ -25,9 +28,16 @@ def price_of(call: Call) -> Decimal | None:
     from genai_prices import Usage, calc_price
 
     at = datetime.fromtimestamp(call.created, UTC) if call.created else None
+    batch = call.context.get("processing") == _BATCH
+    context = {"processing": _BATCH} if batch else None
     try:
-        found = calc_price(Usage(**_counts(call.usage)), model, provider_id=vendor, genai_request_timestamp=at)
+        found = calc_price(
+            Usage(**_counts(call.usage)), model, provider_id=vendor, genai_request_timestamp=at, price_context=context
+        )
     except LookupError:
+        return None
+    # Without a price for batches the list gives that of calls, which is another one.
+    if batch and not any(variant.when == context for variant in found.model.price_variants or ()):
         return None
     return Decimal(found.total_price)
 

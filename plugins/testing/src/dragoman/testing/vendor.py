@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.then != "end":
             self.close_connection = True
 
-    do_GET = do_POST  # noqa: N815 (http.server's own spelling)
+    do_GET = do_PUT = do_POST  # noqa: N815 (http.server's own spelling)
 
     def _wait(self, vendor: FakeVendor) -> None:
         """The client has nothing more to say: what is read is its hanging up, be it by a reset."""

@@ -13,7 +13,7 @@ from dragoman.together.senders import NO_KEY, AsyncTogetherSender, TogetherSende
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dragoman.core import AsyncSender, Call, Json, Sender, Wire
+    from dragoman.core import AsyncSender, Batches, Call, Json, Sender, Wire
 
 
 class Together(CompatibleProvider):
@@ -96,6 +96,12 @@ class Together(CompatibleProvider):
         lean = async_lean_client(together.DefaultAsyncHttpxClient)
         client, keyless = self._make(together, together.AsyncTogether, lean)
         return AsyncTogetherSender(client, keyless=keyless)
+
+    def batches(self) -> Batches:
+        """Make what runs files of requests through Together's batch API."""
+        from dragoman.together.batches import TogetherBatches
+
+        return TogetherBatches(self)
 
     def headers(self, key: str) -> dict[str, str]:
         """The key is a bearer token."""

@@ -1,0 +1,123 @@
+"""How far a run is, for people: a line that changes on a terminal, otherwise one now and then; and the summary."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
+
+    from dragoman.batch.summary import Summary
+
+#: Seconds between two looks, and between two lines where there is no terminal.
+LOOK, _NOW_AND_THEN = 0.2, 30.0
+#: Seconds of waiting that are told.
+_LONG = 2.0
+_CLEAR = "\r\x1b[K"
+_BAR = 20
+_MINUTE, _HOUR = 60, 3600
+
+
+class Progress:
+    """Shows a run on stderr. `extent` returns how many lines are done, and of how many; None: nobody knows."""
+
+    def __init__(
+        self, summary: Summary, extent: Callable[[], tuple[float, float] | None], *, quiet: bool = False
+    ) -> None:
+        self._summary = summary
+        self._extent = extent
+        self._quiet = quiet
+        self._terminal = not quiet and sys.stderr.isatty()
+        self._color = False if os.environ.get("NO_COLOR") else None
+        self._told = time.monotonic()
+        #: Seconds that providers have asked us to wait.
+        self.pause = 0.0
+
+    def show(self) -> None:
+        """Show where the run is, if it is time."""
+        if self._terminal:
+            text = self._line(bar=True)[: shutil.get_terminal_size().columns - 1]
+            click.echo(f"{_CLEAR}{text}", err=True, nl=False, color=self._color)
+        elif not self._quiet and time.monotonic() - self._told >= _NOW_AND_THEN:
+            self._told = time.monotonic()
+            self.say(self._line(bar=False))
+
+    def say(self, text: str) -> None:
+        """Write a line of its own."""
+        self.clear()
+        click.echo(f"dragoman: {text}", err=True)
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._terminal:
+            click.echo(_CLEAR, err=True, nl=False, color=self._color)
+
+    def _line(self, *, bar: bool) -> str:
+        summary, extent, rate = self._summary, self._extent(), self._summary.rate()
+        parts = [
+            f"{summary.done:,} done",
+            f"{summary.failed + summary.bad:,} failed",
+            f"{short(summary.tokens)} tokens",
+        ]
+        parts += [money(summary.cost)] if summary.cost else []
+        parts.append(f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s")  # noqa: PLR2004 (two digits)
+        if self.pause > _LONG:
+            parts.append(f"asked to wait {duration(self.pause)}")
+        head = ""
+        if extent is not None:
+            finished, whole = extent
+            share = min(1.0, finished / whole)
+            filled = int(share * _BAR)
+            head = f"{'█' * filled}{'░' * (_BAR - filled)} {share:4.0%}  " if bar else f"{share:.0%}: "
+            if rate > 0:
+                parts.append(f"{duration(max(0.0, whole - finished) / rate)} left")
+        return head + ", ".join(parts)
+
+
+def lines_of(summary: Summary) -> list[str]:
+    """Say what a run did."""
+    parts = [f"{summary.answered:,} answered", f"{summary.failed:,} failed", f"{summary.bad:,} bad lines"]
+    parts += [f"{summary.skipped:,} answered before"] if summary.skipped else []
+    parts += [f"{summary.cached:,} from the cache"] if summary.cached else []
+    parts += [f"{summary.retries:,} retries"]
+    took = f"in {duration(summary.seconds)}"
+    rate = summary.done / summary.seconds if summary.seconds else 0.0
+    lines = [f"{', '.join(parts)} {took} ({rate:,.1f}/s)"]
+    tokens = f"tokens: {summary.prompt_tokens:,} prompt, {summary.completion_tokens:,} completion"
+    unknown = f" and what {summary.unpriced:,} answers of unknown price cost" if summary.unpriced else ""
+    cost = f"; cost: {money(summary.cost)}{unknown}" if summary.cost or not summary.unpriced else "; cost: unknown"
+    lines.append(tokens + cost)
+    shares = [(name, summary.latencies.percentile(share)) for name, share in _SHARES]
+    if any(seconds is not None for _, seconds in shares):
+        lines.append("latency: " + ", ".join(f"{name} {seconds:.3g} s" for name, seconds in shares))
+    return lines
+
+
+_SHARES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
+
+
+def money(cost: Decimal) -> str:
+    """Write US dollars."""
+    return f"${cost:,.2f}" if cost >= 1 or not cost else f"${cost:.4f}"
+
+
+def short(number: int) -> str:
+    """Write a large number shortly."""
+    for size, name in ((10**9, "G"), (10**6, "M"), (10**4, "k")):
+        if number >= size:
+            return f"{number / (size if size != 10**4 else 1000):.1f}{name}"
+    return str(number)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as 0:07 or 1:02:03."""
+    whole = round(seconds)
+    minutes = f"{whole % _HOUR // _MINUTE}:{whole % _MINUTE:02}"
+    return minutes if whole < _HOUR else f"{whole // _HOUR}:{minutes.zfill(5)}"
