@@ -41,11 +41,17 @@ FOLDERS["core"] = ROOT / "core"
 PYTHONS = python_versions(load_toml(ROOT / "core" / "pyproject.toml"))
 #: The Python that runs nox: it runs all tests.
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
-# Under half an hour on two cores; CI runs `recorded` and `instructions` after these. The Pythons between the oldest and
-# the newest (`nox -s tests`), old SDKs (`oldest`), `aimock` and `server_clients` (node), `litellm_proxy` (600 MB) and
-# the frameworks (`nox -t autogen`) are run by hand, before a release.
-TRIED = [f"tests-{version}" for version in PYTHONS if version in {PYTHONS[0], OWN, *PYTHONS[-2:]}]
-nox.options.sessions = ["lint", "types", *TRIED, "openai2", "alone", "new", "packaging", "docs"]
+# Well under half an hour on two cores; CI runs `recorded` and `instructions` after these. The Python that runs nox has
+# openai 3, the oldest and the two newest of the others have openai 2: two runs of all suites, in which each Python and
+# each openai has its turn, and each plugin's suite once more, `alone`. Every Python with every openai (`nox -s tests
+# openai2`), old SDKs (`oldest`), `aimock` and `server_clients` (node), `litellm_proxy` (600 MB) and the frameworks
+# (`nox -t autogen`) are run by hand, before a release.
+TRIED = [
+    f"tests-{version}" if version == OWN else f"openai2-{version}"
+    for version in PYTHONS
+    if version in {PYTHONS[0], OWN, *PYTHONS[-2:]}
+]
+nox.options.sessions = ["lint", "types", *TRIED, "alone", "new", "packaging", "docs"]
 UNIT_TESTS = [str(folder / "tests") for folder in FOLDERS.values() if (folder / "tests").is_dir()]
 #: LiteLLM's proxy; later releases ask for parts that are not on PyPI.
 LITELLM_PROXY = "litellm[proxy]==1.106.2"
@@ -60,6 +66,8 @@ _OWN = re.compile(
     r"_(API_KEY|API_TOKEN|AUTH_TOKEN|API_BASE|BASE_URL)$|^(HF_TOKEN|OLLAMA_HOST)$|^DRAGOMAN_(?!RECORDINGS)"
 )
 CLEAN = dict.fromkeys(name for name in os.environ if _OWN.search(name))
+# Tests start hundreds of interpreters, and uv leaves it to them to compile what they import: once, if they may keep it.
+CLEAN["PYTHONDONTWRITEBYTECODE"] = None
 
 # pyenv hides versions that are not "global" behind shims that fail; they are on this machine all the same.
 for _folder in sorted(Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser().glob("versions/3.*/bin")):
@@ -231,7 +239,7 @@ def mutation(session: nox.Session) -> None:
             session.run("mutmut", "results")
 
 
-@nox.session(requires=["build"])
+@nox.session(python=PYTHONS, requires=["build"])
 def openai2(session: nox.Session) -> None:
     """Run core's and the plugins' tests on openai 2, which many frameworks still pin."""
     pins = Path(session.create_tmp()).resolve() / "constraints.txt"
@@ -281,7 +289,7 @@ def alone(session: nox.Session, plugin: str) -> None:
         shutil.copytree(FOLDERS[plugin] / "tests", home / "tests", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "pyproject.toml", home)  # pytest's settings
         with session.chdir(home):
-            session.run(environment.python, *pytest("tests", *session.posargs), env=CLEAN, external=True)
+            session.run(environment.python, *pytest("-n", "auto", "tests", *session.posargs), env=CLEAN, external=True)
 
 
 @nox.session(python=False, requires=["build"])
@@ -367,7 +375,7 @@ def recorded(session: nox.Session) -> None:
     if not os.environ.get("DRAGOMAN_RECORDINGS"):
         session.skip("set DRAGOMAN_RECORDINGS to a folder of recorded answers (they are not in this repository)")
     install(session, *test_needs())
-    session.run("python", *pytest("-s", "tests/recorded", *session.posargs), env=CLEAN)
+    session.run("python", *pytest("-n", "auto", "tests/recorded", *session.posargs), env=CLEAN)
 
 
 @nox.session(requires=["build"])
@@ -427,8 +435,12 @@ def packaging(session: nox.Session) -> None:
     base = Path(session.create_tmp()).resolve() / "base"
     environment = Environment(session, base)
     environment.pip("install", "-c", str(PINS), *dependencies(FOLDERS["core"]), "pip", *group("backends"))
+    # Each test has a copy; what uv left to be compiled is compiled once.
+    session.run(environment.python, "-m", "compileall", "-q", str(base), external=True)
     env = {**CLEAN, "DRAGOMAN_PACKAGING": str(base)}
-    session.run("python", *pytest(*(session.posargs or ["tests/packaging"])), env=env)
+    # By files: the environments that the tests make are shared within one.
+    by_file = ("-n", "auto", "--dist", "loadfile")
+    session.run("python", *pytest(*by_file, *(session.posargs or ["tests/packaging"])), env=env)
 
 
 BENCHMARKS = ROOT / "tests" / "benchmarks"

@@ -50,7 +50,7 @@ PARTS = {
     "For translators": ("chunks", "carry", "policy"),
     "Record and replay": ("tapes", "readable"),
     "For servers": ("service", "asks", "dispatch", "exchange", "mixin"),
-    "Senders": ("senders", "direct", "retries", "functions"),
+    "Senders": ("senders", "leanclients", "direct", "retries", "functions"),
 }
 #: How the names of a suite's checks begin: they have a table of their own.
 CHECK = "test_"

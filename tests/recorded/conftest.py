@@ -34,6 +34,8 @@ TITLES = {
     "other": "other endpoints",
 }
 TABLES = pytest.StashKey[dict[str, Table]]()
+#: The property of a report that says what became of its line: table, file, column, reason.
+JUDGED = "judged"
 
 
 def _about(argument: str, exchange: traffic.Exchange) -> bool:
@@ -53,18 +55,40 @@ def _about(argument: str, exchange: traffic.Exchange) -> bool:
             return True
 
 
+def _exchanges(argument: str) -> list[traffic.Exchange]:
+    return [exchange for exchange in [*traffic.judged(), *traffic.others()] if _about(argument, exchange)]
+
+
+class Counted:
+    """Counts what the reports say; they may come from workers."""
+
+    def __init__(self, tables: dict[str, Table]) -> None:
+        self._tables = tables
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        said = dict(report.user_properties).get(JUDGED)
+        if said is None:
+            return
+        argument, file, column, reason = said
+        if argument not in self._tables:
+            lines = Counter(exchange.file for exchange in _exchanges(argument))
+            self._tables[argument] = Table(TITLES[argument], lines)
+        self._tables[argument].count(file, column, reason)
+        self._tables[argument].notes.update(str(value) for name, value in report.user_properties if name == "note")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TABLES] = {}
+    config.pluginmanager.register(Counted(config.stash[TABLES]))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for argument in set(TITLES) & set(metafunc.fixturenames):
-        exchanges = [exchange for exchange in [*traffic.judged(), *traffic.others()] if _about(argument, exchange)]
+        exchanges = _exchanges(argument)
         if not exchanges:
             reason = f"{traffic.VARIABLE} does not name a folder of recordings"
             metafunc.parametrize(argument, [pytest.param(None, marks=pytest.mark.skip(reason=reason))], ids=["none"])
             continue
-        metafunc.config.stash[TABLES][argument] = Table(TITLES[argument], Counter(one.file for one in exchanges))
         metafunc.parametrize(argument, exchanges, ids=[exchange.id for exchange in exchanges])
 
 
@@ -81,18 +105,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     report: Any = yield
     params = item.callspec.params if hasattr(item, "callspec") else {}
     for argument in set(TITLES) & set(params):
-        exchange, table = params[argument], item.config.stash[TABLES].get(argument)
-        if table is None or (report.when == "setup" and report.passed) or report.when == "teardown":
+        exchange = params[argument]
+        if exchange is None or (report.when == "setup" and report.passed) or report.when == "teardown":
             continue
         column = {"passed": "right", "failed": "wrong", "skipped": "left out"}[report.outcome]
         reason = report.longrepr[2].removeprefix("Skipped: ") if report.skipped else ""
-        table.count(exchange.file, column, reason)
-        table.notes.update(str(value) for name, value in item.user_properties if name == "note")
+        report.user_properties.append((JUDGED, (argument, exchange.file, column, reason)))
     return report
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    tables = [table for table in config.stash[TABLES].values() if table.columns]
+    tables = [config.stash[TABLES][argument] for argument in TITLES if argument in config.stash[TABLES]]
     if not tables:
         return
     terminalreporter.section("recorded traffic")

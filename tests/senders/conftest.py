@@ -14,6 +14,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import openai
 import pytest
 
 from dragoman.anthropic import Anthropic
@@ -239,13 +240,15 @@ class Plain(CompatibleProvider):
         return self.headers(call.api_key or self.api_key or "")
 
 
-#: Sender -> the provider, what its address ends with, its wire, and who sends.
+#: Sender -> the provider, what its address ends with, its wire, and who sends. The SDKs get an HTTP client of ours;
+#: "own" is one that keeps what it makes by itself.
 SENDERS: dict[str, tuple[type[Provider], str, Any, str]] = {
     "openai": (OpenAI, "/v1", OpenAIWire, "sdk"),
     "anthropic": (Anthropic, "", AnthropicWire, "sdk"),
     "together": (Together, "/v1", OpenAIWire, "sdk"),
     "mistralai": (Mistral, "", OpenAIWire, "sdk"),
     "http": (Plain, "/v1", OpenAIWire, "sdk"),
+    "own": (OpenAI, "/v1", OpenAIWire, "sdk"),
     "direct": (OpenAI, "/v1", OpenAIWire, "direct"),
     "direct-anthropic": (Anthropic, "", AnthropicWire, "direct"),
 }
@@ -264,7 +267,10 @@ class Caller:
         self.client: Any = None
 
     def make(self, origin: str, **options: Any) -> Caller:
-        provider = self.provider(name="here", api_key=KEY, base_url=origin + self._suffix)
+        more: dict[str, Any] = {}
+        if self.kind == "own":
+            more["http_client"] = (openai.DefaultAsyncHttpxClient if self.asynchronous else openai.DefaultHttpxClient)()
+        provider = self.provider(name="here", api_key=KEY, base_url=origin + self._suffix, **more)
         kind = AsyncClient if self.asynchronous else Client
         options = {"max_retries": 0, "timeout": 20.0, **options}
         self.client = kind(default_provider="here", providers=[provider], sender=self._sender, **options)

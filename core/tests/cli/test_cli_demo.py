@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from importlib.metadata import version
 from typing import Any
 
 import pytest
 
 from dragoman.core import Client
+from dragoman.core.cli import demo
 from dragoman.core.cli.demo import QUESTION, Rehearsal, _Screen
 from dragoman.core.cli.terminal import Console
 from dragoman.core.plugins import plugins
@@ -41,20 +40,21 @@ def test_the_demo(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @needs_both
 @pytest.mark.parametrize(
-    ("change", "wrong"),
+    ("name", "value", "wrong"),
     [
-        ("demo.QUESTION = 'What is the weather in Rome?'", "the arguments"),
-        ("demo.TOOL = demo.Tool(lambda city: {'city': city}, 'get_weather')", "the tool's result"),
-        ("demo._FEW_CHUNKS = 10000", "streaming in pieces"),
+        ("QUESTION", "What is the weather in Rome?", "the arguments"),
+        ("TOOL", demo.Tool(lambda city: {"city": city}, "get_weather"), "the tool's result"),
+        ("_FEW_CHUNKS", 10000, "streaming in pieces"),
     ],
 )
-def test_a_step_that_differs_fails_it(change: str, wrong: str) -> None:
-    code = f"from dragoman.core.cli import demo, program\n{change}\nprogram(['demo'])"
-    command = [sys.executable, "-c", code]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)  # noqa: S603 (our own program)
-    assert run.returncode == 1
-    assert f"WRONG    {wrong} is " in run.stdout
-    assert "checks failed" in run.stdout
+def test_a_step_that_differs_fails_it(
+    name: str, value: Any, wrong: str, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo, name, value)
+    result = run("demo")
+    assert result.exit_code == 1
+    assert f"WRONG    {wrong} is " in result.stdout
+    assert "checks failed" in result.stdout
 
 
 def test_without_the_plugins(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:

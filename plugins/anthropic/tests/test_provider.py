@@ -164,6 +164,7 @@ def test_default_address_is_left_to_the_sdk(monkeypatch: pytest.MonkeyPatch) -> 
     Anthropic(api_key="k").sender().close()
     monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://elsewhere.example")
     Anthropic(api_key="k", base_url="https://api.anthropic.com").sender().close()
+    assert [options.pop("http_client").is_closed for options in made] == [True, True]
     assert made == [{"api_key": "k"}, {"api_key": "k", "base_url": "https://api.anthropic.com"}]
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dragoman.core.exchange import Exchange
     from dragoman.core.functions import async_function_sender, function_sender
     from dragoman.core.hookspecs import hookimpl
+    from dragoman.core.leanclients import async_lean_client, lean_client
     from dragoman.core.mixin import plan_of
     from dragoman.core.modelclients import FunctionProvider, ModelClientProvider
     from dragoman.core.policy import DragomanWarning, is_default, unsupported, warn_once
@@ -94,6 +95,7 @@ _HOME = {
     "exchange": ("Exchange",),
     "functions": ("async_function_sender", "function_sender"),
     "hookspecs": ("hookimpl",),
+    "leanclients": ("async_lean_client", "lean_client"),
     "mixin": ("plan_of",),
     "modelclients": ("FunctionProvider", "ModelClientProvider"),
     "policy": ("DragomanWarning", "is_default", "unsupported", "warn_once"),
@@ -172,6 +174,7 @@ __all__ = [
     "async_function_sender",
     "async_http_client",
     "async_http_sender",
+    "async_lean_client",
     "async_sdk_sender",
     "capabilities_of",
     "capability_file",
@@ -188,6 +191,7 @@ __all__ = [
     "http_sender",
     "is_default",
     "lay_out",
+    "lean_client",
     "load_config",
     "make_ask",
     "make_dispatcher",

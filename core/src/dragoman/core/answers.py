@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -51,8 +52,18 @@ class ChunkStream(openai.Stream[ChatCompletionChunk]):
     """The SDK's stream over chunks that are here already; closing its response closes the provider's."""
 
     def __init__(self, chunks: Pieces[ChatCompletionChunk], exchange: Exchange) -> None:
-        self.response = _response(exchange, _Closing(chunks))
+        self._chunks = chunks
+        self._exchange = exchange
         self._iterator = iter(chunks)
+
+    @cached_property
+    def response(self) -> Any:  # type: ignore[override]  # this can be set, too
+        """The HTTP response; made when asked for, since hundreds of open streams would each hold one."""
+        return _response(self._exchange, _Closing(self._chunks))
+
+    def close(self) -> None:
+        """Close the provider's answer."""
+        self._chunks.close()
 
     def __iter__(self) -> Iterator[ChatCompletionChunk]:
         return self._iterator
@@ -62,8 +73,18 @@ class AsyncChunkStream(openai.AsyncStream[ChatCompletionChunk]):
     """`ChunkStream` for the asynchronous side."""
 
     def __init__(self, chunks: AsyncPieces[ChatCompletionChunk], exchange: Exchange) -> None:
-        self.response = _response(exchange, _AsyncClosing(chunks))
+        self._chunks = chunks
+        self._exchange = exchange
         self._iterator = aiter(chunks)
+
+    @cached_property
+    def response(self) -> Any:  # type: ignore[override]  # this can be set, too
+        """The HTTP response; see `ChunkStream`."""
+        return _response(self._exchange, _AsyncClosing(self._chunks))
+
+    async def close(self) -> None:
+        """Close the provider's answer."""
+        await self._chunks.close()
 
     def __aiter__(self) -> AsyncIterator[ChatCompletionChunk]:
         return self._iterator

@@ -6,27 +6,39 @@ Failures are raised as the exceptions that httpx has for them, so that all sende
 from __future__ import annotations
 
 import http.client
-import select
 import socket
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from dragoman.core.errors import httpx
 from dragoman.core.inflating import Inflater
 from dragoman.core.outgoing import (
     CONNECTIONS,
+    GOOD,
     GRACE,
     IDLE_CONNECTIONS,
     IDLE_SECONDS,
     MOST,
     MOST_OF_A_FAILURE,
     Outgoing,
+    keep_alive,
+    merged,
+    pairs,
     too_long,
 )
-from dragoman.core.stdlibhttp import Connection, PlainConnection, Response, SecureConnection, read_failure
+from dragoman.core.stdlibhttp import (
+    Connection,
+    PlainConnection,
+    Response,
+    SecureConnection,
+    limit,
+    read_failure,
+    readable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,20 +46,23 @@ if TYPE_CHECKING:
     from dragoman.core.proxies import Proxy
 
 _PIECE = 65536
-_GOOD = range(200, 300)
 #: How it shows that the server had closed a kept connection before the request came.
 _CLOSED = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 _BROKEN = (OSError, http.client.HTTPException)
 
 
 class Connections:
-    """Opens requests to the server at `origin`, through a proxy where one is given."""
+    """Opens requests to the server at `origin`, through a proxy where one is given.
 
-    def __init__(self, origin: str, proxy: Proxy | None) -> None:
+    `resends`: a request that met a kept connection which the server had closed goes out again on a new one.
+    """
+
+    def __init__(self, origin: str, proxy: Proxy | None, *, resends: bool = True) -> None:
         parts = urlsplit(origin)
         self._secure = parts.scheme == "https"
         self._place = (parts.hostname or "", parts.port or (443 if self._secure else 80))
         self._proxy = proxy
+        self._resends = resends
         self._context: Any = None
         self._idle: list[tuple[float, Connection]] = []
         self._answers: set[Answer] = set()
@@ -71,7 +86,7 @@ class Connections:
                 except httpx.TransportError as exception:
                     connection.close()
                     # Nothing came on a connection that had waited: the server has closed it meanwhile.
-                    if not (reused and isinstance(exception.__cause__, _CLOSED)):
+                    if not (self._resends and reused and isinstance(exception.__cause__, _CLOSED)):
                         raise
         except BaseException:
             if connection is not None:
@@ -89,6 +104,11 @@ class Connections:
             connection.close()
         for answer in answers:
             answer.interrupt()
+
+    def __del__(self) -> None:
+        """Close what waits: nobody reads any more, or there would be an answer that knows us."""
+        for _, connection in self._idle:
+            connection.close()
 
     def give_back(self, answer: Answer, connection: Connection | None) -> None:
         """Take the connection of an answer that is over, if it is good for another."""
@@ -108,7 +128,7 @@ class Connections:
                 if not self._idle:
                     return None
                 until, connection = self._idle.pop()
-            if time.monotonic() < until and not _readable(connection.sock):
+            if time.monotonic() < until and not readable(connection.sock):
                 return connection
             connection.close()
 
@@ -131,15 +151,16 @@ class Connections:
             connection.close()
             refused = str(cause).startswith("Tunnel connection failed")
             raise (httpx.ProxyError if refused else httpx.ConnectError)(str(cause)) from cause
+        keep_alive(connection.sock)
         return connection
 
     def _ask(self, connection: Connection, sent: Outgoing) -> Answer:
         sock: socket.socket = connection.sock
-        target, headers = sent.target, sent.headers
+        target, headers = sent.target, pairs(sent.headers)
         if self._proxy is not None and not self._secure:
-            target, headers = sent.url, {**headers, **self._proxy.headers}
+            target, headers = sent.url, [*headers, *self._proxy.headers.items()]
         broken = None
-        _limit(sock, sent.timeout.write)
+        limit(sock, sent.timeout.write)
         try:
             connection.ask(sent.method, target, sent.content, headers)
         except TimeoutError as cause:
@@ -152,9 +173,9 @@ class Connections:
             raise httpx.WriteError(str(cause)) from cause
         except http.client.HTTPException as cause:
             raise httpx.LocalProtocolError(str(cause)) from cause
-        _limit(sock, sent.timeout.read)
+        limit(sock, sent.timeout.read)
         try:
-            response = cast("Response", connection.getresponse())
+            response = connection.answer(sent.method)
         except TimeoutError as cause:
             message = f"no answer within {sent.timeout.read} s"
             raise httpx.ReadTimeout(message) from cause
@@ -167,7 +188,7 @@ class Connections:
 
 
 class Answer:
-    """An answer whose body is still to be read. `headers` have their names in lower case."""
+    """An answer whose body is still to be read. `fields` are its headers as they came."""
 
     def __init__(
         self,
@@ -178,7 +199,8 @@ class Answer:
         sent: Outgoing,
     ) -> None:
         self.status = response.status
-        self.headers = response.heads
+        self.reason = response.reason
+        self.fields = response.fields
         self._connections = connections
         self._connection = connection
         self._socket = sock
@@ -188,9 +210,14 @@ class Answer:
         #: Whether a thread waits for the next bytes, whether the body was read to its end, and whether all is over.
         self._reading = self._whole = self._over = False
 
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """All headers, their names in lower case."""
+        return merged(self.fields)
+
     def read(self) -> bytes:
         """Read the body to its end, or as much of a failure's as is of use."""
-        good = self.status in _GOOD
+        good = self.status in GOOD
         most = MOST if good else MOST_OF_A_FAILURE
         length = self._response.length
         if length is not None and length <= _PIECE and not self.headers.get("content-encoding"):
@@ -213,23 +240,30 @@ class Answer:
             found = self._response.read()
             self._whole = True
         except _BROKEN as cause:
-            raise self._failed(cause) from cause
+            raise read_failure(cause, self._sent.timeout.read) from cause
         finally:
             self.close()
         return found
 
     def pieces(self) -> Iterator[bytes]:
         """Give the body as it comes. Raises the HTTP library's `TransportError` or `DecodingError`."""
-        encoding = self.headers.get("content-encoding", "identity").strip().lower()
-        inflater = Inflater(encoding) if encoding not in {"", "identity"} else None
+        encoding = self.headers.get("content-encoding", "").strip().lower()
+        return self.raw() if encoding in {"", "identity"} else self._inflated(encoding)
+
+    def raw(self) -> Iterator[bytes]:
+        """Give the body as it comes, compressed if it is."""
         try:
             while piece := self._receive():
-                if inflater is None:
-                    yield piece
-                else:
-                    yield from inflater.feed(piece)
-            if inflater is not None:
-                inflater.finish()
+                yield piece
+        finally:
+            self.close()
+
+    def _inflated(self, encoding: str) -> Iterator[bytes]:
+        try:
+            inflater = Inflater(encoding)
+            for piece in self.raw():
+                yield from inflater.feed(piece)
+            inflater.finish()
         finally:
             self.close()
 
@@ -270,18 +304,11 @@ class Answer:
             if not piece and self._response.length:
                 raise http.client.IncompleteRead(piece, self._response.length)
         except _BROKEN as cause:
-            raise self._failed(cause) from cause
+            raise read_failure(cause, self._sent.timeout.read) from cause
         finally:
             self._reading = False
         self._whole = not piece
         return piece
-
-    def _failed(self, cause: Exception) -> Exception:
-        if isinstance(cause, TimeoutError):
-            message = f"no more of the answer within {self._sent.timeout.read} s"
-            failure: Exception = httpx.ReadTimeout(message)
-            return failure
-        return read_failure(cause)
 
     def _ends_now(self) -> bool:
         """Whether nothing follows but the end of the body."""
@@ -290,20 +317,3 @@ class Answer:
             return not self._response.read1(_PIECE) and not self._response.length
         except _BROKEN:
             return False
-
-
-def _limit(sock: socket.socket, seconds: float | None) -> None:
-    """Set a time limit; each setting costs a call of the system."""
-    if sock.gettimeout() != seconds:
-        sock.settimeout(seconds)
-
-
-def _readable(sock: Any) -> bool:
-    """Whether an idle connection has something to say: that it was closed, mostly."""
-    if sock is None:
-        return True
-    if not hasattr(select, "poll"):
-        return bool(select.select([sock], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))

@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import util
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from dragoman.core.connections import Connections
 from dragoman.core.credentials import Credentials
 from dragoman.core.errors import PluginError, httpx, made_response
 from dragoman.core.inflating import ACCEPTED
-from dragoman.core.outgoing import Outgoing, phases
+from dragoman.core.outgoing import GOOD, Outgoing, phases
 from dragoman.core.provider import AsyncReply, Call, Reply
-from dragoman.core.proxies import basic_auth, proxy_for
+from dragoman.core.proxies import PORTS, basic_auth, proxy_for
 from dragoman.core.retries import retry_pauses, retry_wait
 from dragoman.core.senders import check_headers, refuse_offline
 
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 #: Headers of every request; a function is asked for them with each call, whose own `api_key` goes first.
 Headers = Mapping[str, str] | Callable[[Call], Mapping[str, str]]
 
-_GOOD = range(200, 300)
 #: What may stand in an address as it is.
 _PLAIN = "/%:@!$&'()*+,;=~?[]"
 
@@ -85,7 +84,12 @@ class _Http:
         self._path = parts.path
         self._headers = headers or {}
         self._query = query or {}
-        self._usual = {"accept": "*/*", "accept-encoding": ACCEPTED, "user-agent": f"dragoman/{_version()}"}
+        self._usual = {
+            "host": _host(parts),
+            "accept": "*/*",
+            "accept-encoding": ACCEPTED,
+            "user-agent": f"dragoman/{_version()}",
+        }
         if parts.username:
             self._usual["authorization"] = basic_auth(parts)
 
@@ -100,6 +104,8 @@ class _Http:
         headers = dict(self._usual)
         if wire.content is not None:
             headers["content-type"] = "application/json"
+        if wire.content is not None or wire.method != "GET":
+            headers["content-length"] = str(len(wire.content or b""))
         own = self._headers(call) if callable(self._headers) else self._headers
         for more in (own, wire.headers, call.extra_headers):
             if more:
@@ -112,6 +118,13 @@ class _Http:
         if not target.isascii() or not target.isprintable() or " " in target:
             target = quote(target, safe=_PLAIN)
         return Outgoing(wire.method, self.origin, target, headers, wire.content, phases(call.timeout), call.stream)
+
+
+def _host(parts: SplitResult) -> str:
+    """What a server is asked for: its name, and the port if that is not the usual one."""
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host if host.isascii() else host.encode("idna").decode()
+    return host if parts.port in {None, PORTS.get(parts.scheme)} else f"{host}:{parts.port}"
 
 
 def _pairs(query: Mapping[str, object], within: str = "") -> Iterator[str]:
@@ -143,7 +156,7 @@ class _HttpSender:
         for pause in retry_pauses(call):
             try:
                 answer = self._connections.open(sent)
-                streams = sent.streams and answer.status in _GOOD
+                streams = sent.streams and answer.status in GOOD
                 content = b"" if streams else answer.read()
             except httpx.TransportError:
                 if pause is None:
@@ -173,7 +186,7 @@ class _AsyncHttpSender:
         for pause in retry_pauses(call):
             try:
                 answer = await self._client.open(sent)
-                streams = sent.streams and answer.status in _GOOD
+                streams = sent.streams and answer.status in GOOD
                 content = b"" if streams else await answer.read()
             except httpx.TransportError:
                 if pause is None:
@@ -195,7 +208,7 @@ class _AsyncHttpSender:
 
 def _failed(answer: Any, sent: Outgoing, content: bytes) -> Any:
     """Make the HTTP library's response of a failure, for `exception.response`; a success needs none."""
-    if answer.status in _GOOD:
+    if answer.status in GOOD:
         return None
     response = made_response(answer.status, answer.headers, content)
     # Without its headers: one of them holds the key.

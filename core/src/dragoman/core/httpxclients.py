@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core.errors import httpx
-from dragoman.core.outgoing import MOST, MOST_OF_A_FAILURE, Outgoing, too_long
+from dragoman.core.outgoing import Outgoing, read_all
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-_GOOD = range(200, 300)
 
 
 class HttpxClient:
@@ -46,19 +44,10 @@ class HttpxAnswer:
 
     async def read(self) -> bytes:
         """Read the body to its end, or as much of a failure's as is of use."""
-        good = self.status in _GOOD
-        most = MOST if good else MOST_OF_A_FAILURE
-        found = bytearray()
         try:
-            async for piece in self._response.aiter_bytes():
-                found += piece
-                if len(found) > most:
-                    if good:
-                        raise too_long(self._sent)
-                    break
+            return await read_all(self.pieces(), self.status, self._sent)
         finally:
             await self.close()
-        return bytes(found[:most])
 
     def pieces(self) -> AsyncIterator[bytes]:
         """Give the body as it comes."""

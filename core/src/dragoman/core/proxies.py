@@ -14,7 +14,8 @@ from dragoman.core.errors import DragomanError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PORTS = {"http": 80, "https": 443}
+#: The usual ones.
+PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,14 @@ def proxy_for(url: str) -> Proxy | None:
         )
         raise DragomanError(message)
     headers = {"Proxy-Authorization": basic_auth(parts)} if parts.username else {}
-    return Proxy(parts.hostname, parts.port or _PORTS["http"], headers)
+    return Proxy(parts.hostname, parts.port or PORTS["http"], headers)
+
+
+def only_plain_proxies() -> bool:
+    """Whether all proxies of the environment are spoken to in plain HTTP."""
+    found = getproxies()
+    addresses = [found.get(scheme, "") for scheme in ("http", "https", "all")]
+    return all("://" not in address or address.lower().startswith("http://") for address in addresses)
 
 
 def basic_auth(parts: SplitResult) -> str:
@@ -74,7 +82,7 @@ def _names(entry: str, target: SplitResult) -> bool:
         name, port = parts.hostname or "", parts.port
     except ValueError:
         return False
-    if port is not None and port != (target.port or _PORTS.get(target.scheme)):
+    if port is not None and port != (target.port or PORTS.get(target.scheme)):
         return False
     name = name.removeprefix("*")
     # As curl does: `.example.com` is what lies below, `example.com` also the host itself.

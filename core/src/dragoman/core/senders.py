@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import openai
 
 from dragoman.core import errors
+from dragoman.core.leanclients import async_lean_client, lean_client
 from dragoman.core.provider import AsyncReply, AsyncSender, Call, Provider, Reply, Sender, Timeout, Wire
 
 if TYPE_CHECKING:
@@ -86,6 +87,18 @@ class _Sdk:
             headers["Content-Type"] = headers["Content-Type"].replace(_FORM, _FORM.capitalize(), 1)
         return headers
 
+    def response(self, result: Any, call: Call) -> Any:
+        """Take a response out of the stream class that some SDKs wrap it in.
+
+        A stream remembers where its request went, but neither its headers, one of which holds the key, nor its body: it
+        may stay open for long.
+        """
+        response = getattr(result, "response", result)
+        if call.stream:
+            asked = response.request
+            response.request = self.httpx.Request(asked.method, asked.url)
+        return response
+
     def timeout(self, timeout: Timeout) -> Any:
         """Each SDK takes the Timeout of its own HTTP library."""
         if timeout is None or isinstance(timeout, int | float):
@@ -100,7 +113,7 @@ class _SdkSender(_Sdk):
             result = getattr(client, wire.method.lower())(path, **arguments)
         except self.module.APIStatusError as exception:
             return failed_reply(exception)
-        return reply_of(_raw(result), stream=call.stream)
+        return reply_of(self.response(result, call), stream=call.stream)
 
     def close(self) -> None:
         self.client.close()
@@ -114,7 +127,7 @@ class _AsyncSdkSender(_Sdk):
         except self.module.APIStatusError as exception:
             reply = failed_reply(exception)
             return AsyncReply(reply.status, reply.headers, reply.content, response=reply.response, cause=exception)
-        return async_reply_of(_raw(result), stream=call.stream)
+        return async_reply_of(self.response(result, call), stream=call.stream)
 
     async def close(self) -> None:
         await self.client.close()
@@ -149,11 +162,6 @@ def async_reply_of(response: Any, *, stream: bool) -> AsyncReply:
 def _is_packed(response: Any) -> bool:
     """Whether the body has to be unpacked; bytes that need not be are handed on as they come."""
     return "content-encoding" in response.headers
-
-
-def _raw(result: Any) -> Any:
-    """Some SDKs wrap a streamed response in their stream class, some return it bare."""
-    return getattr(result, "response", result)
 
 
 def failed_reply(exception: Any) -> Reply:
@@ -194,6 +202,7 @@ def default_sender(provider: Provider) -> Sender:
     if provider.client is not None:
         return sdk_sender(provider.client)
     options, keyless, lacking = _openai_options(provider)
+    options["http_client"] = options.get("http_client") or lean_client(openai.DefaultHttpxClient)
     return _SdkSender(_own(openai.OpenAI(**options), provider), keyless=keyless, lacking=lacking)
 
 
@@ -202,6 +211,7 @@ def default_async_sender(provider: Provider) -> AsyncSender:
     if provider.async_client is not None:
         return async_sdk_sender(provider.async_client)
     options, keyless, lacking = _openai_options(provider)
+    options["http_client"] = options.get("http_client") or async_lean_client(openai.DefaultAsyncHttpxClient)
     return _AsyncSdkSender(_own(openai.AsyncOpenAI(**options), provider), keyless=keyless, lacking=lacking)
 
 

@@ -6,23 +6,28 @@ Failures are raised as the exceptions that httpx has for them, so that all sende
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
-from contextlib import suppress
+import weakref
+from contextlib import aclosing, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import yarl
+from multidict import CIMultiDict
 
 from dragoman.core.errors import httpx
 from dragoman.core.outgoing import (
     CONNECTIONS,
     GRACE,
     IDLE_SECONDS,
-    MOST,
-    MOST_OF_A_FAILURE,
     Outgoing,
     Phases,
-    too_long,
+    keep_alive,
+    merged,
+    pairs,
+    read_all,
 )
 
 if TYPE_CHECKING:
@@ -30,7 +35,6 @@ if TYPE_CHECKING:
 
     from dragoman.core.proxies import Proxy
 
-_GOOD = range(200, 300)
 #: Bytes that a connection holds before it stops reading, and of a request that is written at once.
 _BUFFER, _AT_ONCE = 65536, 65536
 _LONGEST_HEADER = 65536
@@ -53,10 +57,15 @@ _FAILURES: tuple[tuple[type[Exception], Any], ...] = (
 
 
 class Sessions:
-    """Opens requests, through a proxy where one is given."""
+    """Opens requests, through a proxy where one is given.
 
-    def __init__(self, origin: str, proxy: Proxy | None) -> None:
+    `inflates`: compressed bodies are read as what is in them. `resends`: as with `Connections`.
+    """
+
+    def __init__(self, origin: str, proxy: Proxy | None, *, inflates: bool = True, resends: bool = True) -> None:
         self._secure = origin.startswith("https:")
+        self._inflates = inflates
+        self._resends = resends
         self._proxy: dict[str, Any] = {}
         self._proxy_headers: dict[str, str] = {}
         if proxy is not None:
@@ -67,10 +76,16 @@ class Sessions:
         self._context: Any = None
         self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._lock = threading.Lock()
+        # aiohttp logs an error for a session that nobody closed; the SDKs' own clients are not so strict.
+        weakref.finalize(self, _leave_all, self._sessions)
 
     async def open(self, sent: Outgoing) -> AsyncAnswer:
         """Send a request and read the head of its answer. Raises the HTTP library's `TransportError`."""
         session = self._session()
+        if not self._resends:
+            # Two turns of the loop: then it knows of kept connections that the server has closed meanwhile.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
         while True:
             trace: dict[str, bool] = {}
             try:
@@ -78,7 +93,7 @@ class Sessions:
                     sent.method,
                     yarl.URL(sent.url, encoded=True),
                     data=_body(sent),
-                    headers={**sent.headers, **self._proxy_headers} if self._proxy_headers else sent.headers,
+                    headers=self._headers(sent),
                     timeout=_time_out(sent.timeout),
                     allow_redirects=False,
                     trace_request_ctx=trace,
@@ -101,6 +116,11 @@ class Sessions:
             else:
                 _leave(loop, session)
 
+    def _headers(self, sent: Outgoing) -> CIMultiDict[str]:
+        headers = CIMultiDict(pairs(sent.headers))
+        headers.update(self._proxy_headers)
+        return headers
+
     def _session(self) -> aiohttp.ClientSession:
         """Return the running loop's session, made when first asked for."""
         loop = asyncio.get_running_loop()
@@ -116,50 +136,49 @@ class Sessions:
     def _made(self) -> aiohttp.ClientSession:
         if self._secure:
             self._context = self._context or httpx.create_ssl_context()
-        tracing = aiohttp.TraceConfig()
-        tracing.on_connection_reuseconn.append(_note_reuse)
+        tracing = []
+        if self._resends:
+            # Nothing else tells whether a connection is new.
+            tracing.append(aiohttp.TraceConfig())
+            tracing[0].on_connection_reuseconn.append(_note_reuse)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                limit=CONNECTIONS, keepalive_timeout=IDLE_SECONDS, ssl=self._context or True, use_dns_cache=False
+                limit=CONNECTIONS,
+                keepalive_timeout=IDLE_SECONDS,
+                ssl=self._context or True,
+                use_dns_cache=False,
+                socket_factory=_made_socket,
             ),
+            auto_decompress=self._inflates,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("Accept", "Content-Type", "User-Agent"),
             read_bufsize=_BUFFER,
             max_line_size=_LONGEST_HEADER,
             max_field_size=_LONGEST_HEADER,
-            trace_configs=[tracing],
+            trace_configs=tracing,
         )
 
 
 class AsyncAnswer:
-    """An answer whose body is still to be read. `headers` have their names in lower case."""
+    """An answer whose body is still to be read. `fields` are its headers as they came."""
 
     def __init__(self, response: aiohttp.ClientResponse, sent: Outgoing) -> None:
         self.status = response.status
-        self.headers: dict[str, str] = {}
-        for name, value in response.headers.items():
-            key = name.lower()
-            self.headers[key] = f"{self.headers[key]}, {value}" if key in self.headers else value
+        self.reason = response.reason or ""
+        self.fields = response.raw_headers
         self._response = response
         self._sent = sent
         self._over = False
 
+    @cached_property
+    def headers(self) -> dict[str, str]:
+        """All headers, their names in lower case."""
+        return merged(self.fields)
+
     async def read(self) -> bytes:
         """Read the body to its end, or as much of a failure's as is of use."""
-        good = self.status in _GOOD
-        most = MOST if good else MOST_OF_A_FAILURE
-        found = bytearray()
-        try:
-            while piece := await self._receive():
-                found += piece
-                if len(found) > most:
-                    self._response.close()
-                    if good:
-                        raise too_long(self._sent)
-                    break
-        finally:
-            await self.close()
-        return bytes(found[:most])
+        async with aclosing(self.pieces()) as pieces:
+            return await read_all(pieces, self.status, self._sent)
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
         """Give the body as it comes; only as much is read as is asked for.
@@ -192,9 +211,13 @@ class AsyncAnswer:
         self._response.release()
 
     async def _receive(self) -> bytes:
+        content = self._response.content
         try:
-            return await self._response.content.readany()
+            return await content.readany()
         except (aiohttp.ClientError, OSError) as exception:
+            # What came before the connection broke goes first: aiohttp would keep it.
+            if not isinstance(exception, TimeoutError) and (left := content._read_nowait(-1)):  # noqa: SLF001 (no other way)
+                return left
             self._response.close()
             raise _failure(exception) from exception
         except BaseException:
@@ -218,6 +241,13 @@ class _Body(aiohttp.Payload):
         for start in range(0, len(self._content), _AT_ONCE):
             async with asyncio.timeout(self._seconds):
                 await writer.write(self._content[start : start + _AT_ONCE])
+
+
+def _made_socket(address: Any) -> socket.socket:
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    keep_alive(made)
+    return made
 
 
 def _body(sent: Outgoing) -> Any:
@@ -261,9 +291,14 @@ def _failure(exception: Exception) -> Exception:
     return failure
 
 
+def _leave_all(sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession]) -> None:
+    for loop, session in sessions.items():
+        _leave(loop, session)
+
+
 def _leave(loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession) -> None:
     """Close what belongs to another loop, as far as it still runs."""
-    if loop.is_closed():
+    if not loop.is_running():
         # Nothing can be awaited there; but what says that it is closed is not reported as forgotten.
         with suppress(RuntimeError):
             next(session.close().__await__(), None)

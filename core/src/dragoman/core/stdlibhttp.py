@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import http.client
-from typing import Any
+import select
+from typing import TYPE_CHECKING, Any
 
 from dragoman.core.errors import httpx
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterable
+
+#: Headers in their order, as they came.
+Fields = list[tuple[bytes, bytes]]
 
 #: Interim answers (102, 103) before the real one.
 _INTERIM = 32
 _HEADERS = 256
-_BLANK = frozenset({b"\r\n", b"\n"})
+_BLANK, _SPACE = frozenset({b"\r\n", b"\n"}), frozenset({b" ", b"\t"})
 #: By these headers it finds the end of an answer.
-_ACTED_ON = frozenset({"connection", "content-length", "keep-alive", "proxy-connection", "transfer-encoding"})
+_ACTED_ON = frozenset({b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"transfer-encoding"})
 
 
 class _Head:
     """The file of a connection while the head of an answer is read.
 
     The standard library takes a cut head for whole, and reads headers as those of letters, which costs as much as
-    the rest of the answer: it gets only the lines that it acts on. `headers` are all, with their names in lower case.
+    the rest of the answer: it gets only the lines that it acts on. `fields` are all, as they came.
     """
 
     def __init__(self, file: Any) -> None:
         self._readline = file.readline
         #: Whether anything came, and whether this is between a first line and the blank one.
         self._began = self._within = False
-        self.headers: dict[str, str] = {}
+        self.fields: Fields = []
 
     def readline(self, most: int) -> bytes:
         while True:
@@ -36,7 +44,7 @@ class _Head:
             if not self._within:
                 # The first line of this answer, or of the one after an interim one.
                 self._began = self._within = True
-                self.headers = {}
+                self.fields = []
                 return line
             if line in _BLANK:
                 self._within = False
@@ -46,22 +54,22 @@ class _Head:
 
     def _take(self, line: bytes) -> bool:
         """Note a header; whether the standard library acts on it."""
-        if line[:1] in {b" ", b"\t"} and self.headers:
+        if line[:1] in _SPACE and self.fields:
             # Headers of old go on in the next line.
-            last = next(reversed(self.headers))
-            self.headers[last] += f" {line.strip().decode('latin-1')}"
+            name, value = self.fields[-1]
+            self.fields[-1] = (name, b"%b %b" % (value, line.strip()))
             return False
-        name, _, value = line.decode("latin-1").partition(":")
-        name, value = name.strip().lower(), value.strip()
-        if len(self.headers) >= _HEADERS:
+        name, _, value = line.partition(b":")
+        name = name.strip()
+        if len(self.fields) >= _HEADERS:
             message = "too many headers"
             raise http.client.HTTPException(message)
-        self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
-        return name in _ACTED_ON
+        self.fields.append((name, value.strip()))
+        return name.lower() in _ACTED_ON
 
 
 class Response(http.client.HTTPResponse):
-    """An answer of the standard library, with its headers in `heads`.
+    """An answer of the standard library, with its headers in `fields`.
 
     The standard library passes over interim answers of status 100 only; vendors' proxies may send others.
     """
@@ -75,7 +83,7 @@ class Response(http.client.HTTPResponse):
             super().begin()
             for _ in range(_INTERIM):
                 if not 100 <= self.status < 200 or self.status == http.client.SWITCHING_PROTOCOLS:  # noqa: PLR2004 (HTTP's interim statuses)
-                    self.heads = head.headers
+                    self.fields = head.fields
                     return
                 self.headers = None  # type: ignore[assignment]  # by this mark `begin` knows what it has read
                 super().begin()
@@ -86,46 +94,49 @@ class Response(http.client.HTTPResponse):
 
 
 class _AtOnce:
-    """A connection that sends a request's head and body together: one packet, which wakes the server once."""
+    """A connection that sends a request's head and body together: one packet, which wakes the server once.
 
-    _held: list[bytes] | None = None
+    The head is written here: the standard library's way costs more than all that the system does with it.
+    """
 
-    def send(self, data: Any) -> None:
-        if self._held is None:
-            super().send(data)  # type: ignore[misc]  # the connection's, which this is mixed into
-        else:
-            self._held.append(data)
+    def ask(self, method: str, target: str, content: bytes | None, headers: Iterable[tuple[str, str]]) -> None:
+        """Send a request, of these headers and no others. Raises `HTTPException` for what would be none."""
+        lines = [f"{name}: {value}\r\n" for name, value in headers]
+        head = f"{method} {target} HTTP/1.1\r\n{''.join(lines)}\r\n"
+        # A line break in a value would begin another header, or another request.
+        if head.count("\n") != len(lines) + 2 or head.count("\r") != len(lines) + 2 or "\0" in head:
+            message = "a header has a line break"
+            raise http.client.HTTPException(message)
+        self.send(head.encode("latin-1") + (content or b""))  # type: ignore[attr-defined]  # the connection's
 
-    def ask(self, *arguments: Any) -> None:
-        """Do as `request` does."""
-        held: list[bytes] = []
-        self._held = held
+    def answer(self, method: str) -> Response:
+        """Read the head of the answer."""
+        response = Response(self.sock, method=method)  # type: ignore[attr-defined]  # as above
         try:
-            self.request(*arguments)  # type: ignore[attr-defined]  # as above
-        finally:
-            self._held = None
-        self.send(b"".join(held))
+            response.begin()
+        except BaseException:
+            response.close()
+            raise
+        return response
 
 
 class PlainConnection(_AtOnce, http.client.HTTPConnection):
     """A connection without TLS."""
 
-    response_class = Response
-
 
 class SecureConnection(_AtOnce, http.client.HTTPSConnection):
     """A connection with TLS."""
-
-    response_class = Response
 
 
 Connection = PlainConnection | SecureConnection
 
 
-def read_failure(cause: BaseException) -> Exception:
-    """Name a failure to read an answer."""
+def read_failure(cause: BaseException, seconds: float | None = None) -> Exception:
+    """Name a failure to read an answer, whose next bytes had to come within so many seconds."""
     failure: Exception
-    if isinstance(cause, http.client.RemoteDisconnected):
+    if isinstance(cause, TimeoutError):
+        failure = httpx.ReadTimeout(f"no more of the answer within {seconds} s")
+    elif isinstance(cause, http.client.RemoteDisconnected):
         failure = httpx.RemoteProtocolError("the server closed the connection without an answer")
     elif isinstance(cause, http.client.IncompleteRead):
         failure = httpx.RemoteProtocolError("the server closed the connection before the end of the answer")
@@ -134,3 +145,20 @@ def read_failure(cause: BaseException) -> Exception:
     else:
         failure = httpx.ReadError(str(cause) or type(cause).__name__)
     return failure
+
+
+def limit(sock: socket.socket, seconds: float | None) -> None:
+    """Set a time limit; each setting costs a call of the system."""
+    if sock.gettimeout() != seconds:
+        sock.settimeout(seconds)
+
+
+def readable(sock: Any) -> bool:
+    """Whether an idle connection has something to say: that it was closed, mostly."""
+    if sock is None:
+        return True
+    if not hasattr(select, "poll"):
+        return bool(select.select([sock], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))

@@ -13,7 +13,16 @@ from dragoman.anthropic.models import facts_of, merge_capabilities
 from dragoman.anthropic.request import encode_count_tokens, encode_request
 from dragoman.anthropic.response import decode_message
 from dragoman.anthropic.stream import MessageDecoder
-from dragoman.core import InvalidRequest, MissingKey, Provider, Wire, async_sdk_sender, sdk_sender
+from dragoman.core import (
+    InvalidRequest,
+    MissingKey,
+    Provider,
+    Wire,
+    async_lean_client,
+    async_sdk_sender,
+    lean_client,
+    sdk_sender,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +122,7 @@ class Anthropic(Provider):
             return sdk_sender(self.client)
         import anthropic
 
-        return _Keyed(self._make(anthropic, anthropic.Anthropic))
+        return _Keyed(self._make(anthropic, anthropic.Anthropic, lean_client(anthropic.DefaultHttpxClient)))
 
     def async_sender(self) -> AsyncSender:
         """Send through `async_client`, or through an `anthropic.AsyncAnthropic` made from the settings."""
@@ -121,14 +130,16 @@ class Anthropic(Provider):
             return async_sdk_sender(self.async_client)
         import anthropic
 
-        return _AsyncKeyed(self._make(anthropic, anthropic.AsyncAnthropic))
+        lean = async_lean_client(anthropic.DefaultAsyncHttpxClient)
+        return _AsyncKeyed(self._make(anthropic, anthropic.AsyncAnthropic, lean))
 
     def headers(self, key: str) -> dict[str, str]:
         """The key in a header of Anthropic's own, and the version of the API: https://docs.claude.com/en/api/versioning."""
         return {"anthropic-version": _VERSION, **({"x-api-key": key} if key else {})}
 
-    def _make(self, sdk: Any, client_class: Any) -> Any:
+    def _make(self, sdk: Any, client_class: Any, http_client: Any) -> Any:
         options = dict(self.sdk_options)
+        options["http_client"] = options.get("http_client") or http_client
         if self.api_key and _CREDENTIALS.isdisjoint(options):
             options["api_key"] = self.api_key
         # A profile may have an address of its own, which the SDK takes only if none is given.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote, unquote
 
-from dragoman.core import CompatibleProvider
+from dragoman.core import CompatibleProvider, async_lean_client, lean_client
 from dragoman.mistralai import failures, response
 from dragoman.mistralai.catalog import decode_model, decode_models
 from dragoman.mistralai.embeddings import decode_embeddings, encode_embeddings
@@ -107,23 +107,36 @@ class Mistral(CompatibleProvider):
     def sender(self) -> Sender:
         """Send through `client`, or through a `mistralai.client.Mistral` made from the settings."""
         ready = self.client or self.async_client
-        return MistralSender(ready or self._make(), owned=ready is None, name=self.name)
+        if ready is not None:
+            return MistralSender(ready, owned=False, name=self.name)
+        lean = lean_client(_http_library().Client, follow_redirects=True)
+        return MistralSender(self._make(client=lean), owned=True, name=self.name)
 
     def async_sender(self) -> AsyncSender:
         """Send through `async_client` or `client`, or through a `mistralai.client.Mistral` made from the settings."""
         ready = self.async_client or self.client
-        return AsyncMistralSender(ready or self._make(), owned=ready is None, name=self.name)
+        if ready is not None:
+            return AsyncMistralSender(ready, owned=False, name=self.name)
+        lean = async_lean_client(_http_library().AsyncClient, follow_redirects=True)
+        return AsyncMistralSender(self._make(async_client=lean), owned=True, name=self.name)
 
     def headers(self, key: str) -> dict[str, str]:
         """The key is a bearer token."""
         return super().headers(key)
 
-    def _make(self) -> Any:
+    def _make(self, **http_clients: Any) -> Any:
         from mistralai.client import Mistral as Client
 
-        options = dict(self.sdk_options)
+        options = {**http_clients, **self.sdk_options}
         if self.base_url != type(self).base_url or "server" not in options:
             options.setdefault("server_url", self.base_url)
         if self.api_key:
             options.setdefault("api_key", self.api_key)
         return Client(**options)
+
+
+def _http_library() -> Any:
+    """Return the HTTP library that the SDK is built on: `httpx` or `httpx2`."""
+    from mistralai.client import httpclient
+
+    return vars(httpclient)["httpx"]

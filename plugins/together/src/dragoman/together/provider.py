@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dragoman.core import CompatibleProvider, InvalidRequest, unsupported
+from dragoman.core import CompatibleProvider, InvalidRequest, async_lean_client, lean_client, unsupported
 from dragoman.together.embeddings import decode_embeddings, encode_embeddings
 from dragoman.together.request import ABSENT, fit_chat, fit_stop
 from dragoman.together.response import decode_choice, decode_completion, decode_models, name_error
@@ -84,7 +84,7 @@ class Together(CompatibleProvider):
 
         if self.client is not None:
             return TogetherSender(self.client, root_of(self.client, together))
-        client, keyless = self._make(together, together.Together)
+        client, keyless = self._make(together, together.Together, lean_client(together.DefaultHttpxClient))
         return TogetherSender(client, keyless=keyless)
 
     def async_sender(self) -> AsyncSender:
@@ -93,16 +93,18 @@ class Together(CompatibleProvider):
 
         if self.async_client is not None:
             return AsyncTogetherSender(self.async_client, root_of(self.async_client, together))
-        client, keyless = self._make(together, together.AsyncTogether)
+        lean = async_lean_client(together.DefaultAsyncHttpxClient)
+        client, keyless = self._make(together, together.AsyncTogether, lean)
         return AsyncTogetherSender(client, keyless=keyless)
 
     def headers(self, key: str) -> dict[str, str]:
         """The key is a bearer token."""
         return super().headers(key)
 
-    def _make(self, sdk: Any, client_class: Any) -> tuple[Any, bool]:
+    def _make(self, sdk: Any, client_class: Any, http_client: Any) -> tuple[Any, bool]:
         """Return a client of the SDK, and whether it has to do without a key of its own."""
         options = {**self.sdk_options, "base_url": self.base_url}
+        options["http_client"] = options.get("http_client") or http_client
         try:
             # Without a key of ours the SDK looks for one in places of its own.
             client = client_class(api_key=self.api_key, **options)

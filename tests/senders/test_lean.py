@@ -1,0 +1,159 @@
+"""The HTTP clients that the SDKs get from us: when there is one, and what it leaves as the SDKs have it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pytest
+
+from dragoman.core import Client, async_lean_client, lean_client
+from dragoman.openai import OpenAI
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+pytestmark = pytest.mark.timeout(300)
+SDKS = ("openai", "anthropic", "together")
+
+
+@pytest.fixture(scope="module")
+def wires(request: pytest.FixtureRequest) -> ModuleType:
+    """The conftest's functions; test folders are no packages."""
+    return request.config.pluginmanager.getplugin(str(request.path.with_name("conftest.py")))
+
+
+async def _make_async(client_class: Any) -> Any:
+    return async_lean_client(client_class)
+
+
+@pytest.mark.parametrize("name", SDKS)
+def test_it_is_what_the_sdk_makes(name: str) -> None:
+    sdk = import_module(name)
+    own, made = sdk.DefaultHttpxClient(), lean_client(sdk.DefaultHttpxClient)
+    assert isinstance(made, sdk.DefaultHttpxClient)
+    assert (made.timeout, made.follow_redirects, made.headers) == (own.timeout, own.follow_redirects, own.headers)
+    assert isinstance(asyncio.run(_make_async(sdk.DefaultAsyncHttpxClient)), sdk.DefaultAsyncHttpxClient)
+
+
+@pytest.mark.parametrize("address", ["socks5://127.0.0.1:1", "https://127.0.0.1:1"])
+def test_proxies_that_are_the_sdks_business(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("https_proxy", address)
+    assert lean_client(openai.DefaultHttpxClient) is None
+    assert asyncio.run(_make_async(openai.DefaultAsyncHttpxClient)) is None
+    monkeypatch.setenv("https_proxy", "127.0.0.1:1")
+    assert lean_client(openai.DefaultHttpxClient) is not None
+
+
+def test_outside_of_asyncio_the_sdk_has_its_own() -> None:
+    assert async_lean_client(openai.DefaultAsyncHttpxClient) is None
+
+
+def test_a_client_of_the_callers_is_used(server: Any, wires: Any) -> None:
+    seen: list[str] = []
+    http = openai.DefaultHttpxClient(event_hooks={"request": [lambda request: seen.append(request.method)]})
+    server.script(wires.http(200, wires.OpenAIWire.answer("x")))
+    provider = OpenAI(name="here", api_key="k", base_url=f"{server.origin}/v1", http_client=http)
+    with Client(default_provider="here", providers=[provider]) as client:
+        client.chat.completions.create(model="m1", messages=[{"role": "user", "content": "Hi"}])
+    assert seen == ["POST"]
+
+
+def _lean(caller: Any) -> None:
+    if caller.kind not in {"openai", "anthropic", "together", "mistralai"}:
+        pytest.skip("not a client of ours")
+
+
+def test_redirects_are_followed_without_the_key(caller: Any, server: Any, wires: Any) -> None:
+    _lean(caller)
+    other = wires.Faulty()
+    try:
+        # Another port is another origin: the HTTP library leaves the key behind.
+        server.script(wires.http(307, b"", location=f"{other.origin}/else"))
+        other.script(wires.http(200, caller.wire.answer(wires.TEXT)))
+        assert caller.make(server.origin).text() == wires.TEXT
+    finally:
+        other.close()
+    line, headers, body = other.seen[0]
+    assert (line.split()[:2], headers["host"]) == (["POST", "/else"], f"127.0.0.1:{other.port}")
+    assert b'"Hi"' in body
+    assert "authorization" not in headers
+
+
+def test_no_request_goes_out_twice(caller: Any, server: Any, wires: Any) -> None:
+    """With `max_retries=0`: the server may have done already what it was asked for."""
+    _lean(caller)
+    server.script(wires.http(200, caller.wire.answer(wires.TEXT)))
+    assert caller.make(server.origin).text() == wires.TEXT
+    server.script("cut")
+    with pytest.raises(openai.APIConnectionError):
+        caller.create()
+    assert len(server.seen) == 2
+
+
+def test_cookies_and_repeated_headers(caller: Any, server: Any, wires: Any) -> None:
+    _lean(caller)
+    answer = wires.http(200, caller.wire.answer(wires.TEXT))
+    server.script(answer.replace(b"\r\n", b"\r\nSet-Cookie: a=1; Path=/\r\nset-cookie: b=2; Path=/\r\n", 1))
+    server.script(answer)
+    caller.make(server.origin)
+    assert [caller.text(), caller.text()] == [wires.TEXT] * 2
+    assert sorted(server.seen[1][1]["cookie"].split("; ")) == ["a=1", "b=2"]
+
+
+def test_a_text_that_came_before_the_cut(caller: Any, server: Any, wires: Any) -> None:
+    server.script(wires.begun(caller.wire, "one ", "two ", "three"), "cut")
+    heard = caller.make(server.origin).listen()
+    assert (heard.text, type(heard.failure)) == ("one two three", openai.APIConnectionError)
+
+
+def test_a_line_break_in_a_header_is_refused(server: Any) -> None:
+    headers = {"x-a": "1\r\nx-b: 2"}
+    provider = OpenAI(name="here", api_key="k", base_url=f"{server.origin}/v1", default_headers=headers)
+    with (
+        Client(default_provider="here", providers=[provider], max_retries=0) as client,
+        pytest.raises(openai.OpenAIError),
+    ):
+        client.chat.completions.create(model="m1", messages=[{"role": "user", "content": "Hi"}])
+    assert server.seen == []
+
+
+def test_a_stream_holds_no_key(caller: Any, server: Any, wires: Any) -> None:
+    """It may stay open for long, and needs neither what was asked nor who asked."""
+    if caller.kind not in {"openai", "anthropic", "together"}:
+        pytest.skip("not a client of ours, or below the SDK's own stream")
+    server.script(wires.head(), wires.chunked(caller.wire.stream(wires.TEXT)))
+    stream = caller.make(server.origin).create(stream=True)
+    assert caller.next(stream) is not None
+    request = stream._exchange._reply.response.request
+    assert (request.method, str(request.url).startswith(server.origin)) == ("POST", True)
+    assert wires.KEY not in str(request.headers.raw)
+    caller.run(stream.close())
+
+
+_FORGOTTEN = """
+import asyncio, sys
+from dragoman.core import AsyncClient
+from dragoman.openai import OpenAI
+
+async def main():
+    client = AsyncClient(default_provider="here", providers=[OpenAI(name="here", api_key="k", base_url=sys.argv[1])])
+    await client.chat.completions.create(model="m1", messages=[{"role": "user", "content": "Hi"}])
+    return client
+
+kept = asyncio.run(main())
+asyncio.run(main())
+"""
+
+
+def test_a_client_that_nobody_closes(server: Any, wires: Any) -> None:
+    """aiohttp would log an error; the SDKs' own clients say nothing."""
+    for _ in range(2):
+        server.script(wires.http(200, wires.OpenAIWire.answer("x")))
+    command = [sys.executable, "-c", _FORGOTTEN, f"{server.origin}/v1"]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 (this Python, our text)
+    assert (run.stdout, run.stderr) == ("", "")
