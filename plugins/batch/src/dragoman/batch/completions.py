@@ -35,7 +35,8 @@ class ChatCompletions:
     Give the class itself to `map_batches`, and these as its `fn_constructor_kwargs`; each worker makes one instance.
     `prompt` names a column of texts, or `messages` one of chats, each a list of messages; `system` comes first.
     `parameters` are those of the request (`temperature`, `max_tokens`, …). `client`: keyword arguments of
-    `dragoman.core.Client`, or a configuration file's path; without it keys come from the worker's environment.
+    `dragoman.core.Client`, or the path of a configuration file there. Keys belong into the workers' environment: Ray
+    keeps what a constructor is given.
 
     The columns are `output` (the text), and, each with `output` and `_` before it: `json` (the whole completion),
     `finish_reason`, `prompt_tokens`, `completion_tokens`, and `error` (OpenAI's error object, as JSON). Where there
@@ -98,7 +99,7 @@ class ChatCompletions:
             _check(results)
         rows = [_told(result) for result in results]
         names = (self._output, *(f"{self._output}_{name}" for name in _COLUMNS))
-        columns = {name: _array(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
+        columns = {name: _array([row[place] for row in rows]) for place, name in enumerate(names)}
         return {**batch, **columns} if isinstance(batch, dict) else batch.assign(**columns)
 
     async def _answer(self, line: int, value: Any) -> Result:
@@ -148,7 +149,7 @@ def _told(result: Result) -> tuple[Any, ...]:
     )
 
 
-def _array(values: Iterable[Any]) -> Any:
+def _array(values: list[Any]) -> Any:
     import numpy as np
 
-    return np.array(list(values), dtype=object)
+    return np.array(values, dtype=object)
