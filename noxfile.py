@@ -44,8 +44,8 @@ OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Well under half an hour on two cores; CI runs `recorded` and `instructions` after these. The Python that runs nox has
 # openai 3, the oldest and the two newest of the others have openai 2: two runs of all suites, in which each Python and
 # each openai has its turn, and each plugin's suite once more, `alone`. Every Python with every openai (`nox -s tests
-# openai2`), old SDKs (`oldest`), `aimock` and `server_clients` (node), `litellm_proxy` (600 MB), `openapi`, `soak`,
-# `gateways` and the frameworks (`nox -t autogen`) are run by hand, before a release.
+# openai2`), old SDKs (`oldest`), `aimock` and `server_clients` (node), `litellm_proxy` (600 MB), `ray` (700 MB), `openapi`,
+# `soak`, `gateways` and the frameworks (`nox -t autogen`) are run by hand, before a release.
 TRIED = [
     f"tests-{version}" if version == OWN else f"openai2-{version}"
     for version in PYTHONS
@@ -65,6 +65,8 @@ PORTKEY = {
 }
 #: It makes requests of an OpenAPI description, right and wrong ones, and checks the answers.
 SCHEMATHESIS = "schemathesis==4.32.5"
+#: The oldest Ray that the extras `ray` allow (its Serve needs an older protobuf, and does not say so), and the newest.
+RAYS = {"oldest": ("ray[data,serve]==2.55.1", "protobuf<7"), "newest": ("ray[data,serve]==2.60.0",)}
 #: OpenAI's own client for JavaScript (npm).
 OPENAI_FOR_NODE = "openai@6"
 #: What talks to a provider: a plugin may bring in only what it declares itself.
@@ -461,6 +463,16 @@ def packaging(session: nox.Session) -> None:
     # By files: the environments that the tests make are shared within one.
     by_file = ("-n", "auto", "--dist", "loadfile")
     session.run("python", *pytest(*by_file, *(session.posargs or ["tests/packaging"])), env=env)
+
+
+@nox.session(requires=["build"])
+@nox.parametrize("version", list(RAYS), ids=list(RAYS))
+def ray(session: nox.Session, version: str) -> None:
+    """Run the gateway on Ray Serve, and batches on a Ray cluster of this machine, a node of which is killed (Linux)."""
+    if sys.platform != "linux":
+        session.skip("the tests look at processes as Linux shows them")
+    install(session, *RAYS[version], *test_needs())
+    session.run("python", *pytest("-s", "tests/ray_cluster", *session.posargs), env={**CLEAN, "RAY_ADDRESS": None})
 
 
 BENCHMARKS = ROOT / "tests" / "benchmarks"

@@ -93,7 +93,7 @@ def test_the_whole_answer_arrives_in_every_scenario(vendor: str, port: int) -> N
     run.run()
     assert run.notes == {}
     assert len(run.rows) == len(sides) * 2 * len(scenarios)
-    assert all(calls >= 3 and cpu > 0 for [[cpu, _, calls]] in run.rows.values())
+    assert all(calls >= 2 and cpu > 0 for [[cpu, _, calls]] in run.rows.values())
     assert worker.versions()["openai"] == run.versions[f"dragoman-{vendor}"]["openai"]
 
 

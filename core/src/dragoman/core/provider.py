@@ -195,10 +195,10 @@ class StreamCutError(Exception):
 class Provider:
     """One model provider. As it stands it speaks OpenAI's own wire; subclasses override what differs.
 
-    `base_url` is what the vendor's own SDK or documentation calls it. `key_env` names environment
-    variables in the order they are tried; empty means that no key is needed. `client` is a ready SDK
-    client of the caller's, used as it is; `sdk_options` go to the SDK client that the sender makes.
-    `sender` ("sdk" or "direct") comes before what the client says.
+    `base_url` is what the vendor's own SDK or documentation calls it. `key_env` names environment variables in the
+    order they are tried; empty means that no key is needed. `client` is a ready SDK client of the caller's, used as
+    it is; `sdk_options` go to the SDK client that the sender makes. `sender` ("sdk" or "direct") comes before what
+    the client says.
     """
 
     #: Version of this contract; checked when the plugin is loaded.
@@ -286,7 +286,7 @@ class Provider:
         """Make what runs files of requests through the vendor's batch API; None: it has none."""
 
     def headers(self, key: str) -> dict[str, str]:
-        """Say how a request without the SDK (`sender="direct"`) presents a plain key, which is empty if there is none.
+        """Say how a request without the SDK presents a plain key, if there is one; `sender="direct"` needs to know.
 
         Only a provider without a `sender` may do without this method: others are refused.
         """
@@ -311,10 +311,8 @@ def error_object(status: int, body: Any) -> Json:
     if isinstance(body, dict) and (body.get("error") or "message" not in body):
         found = body.get("error") or body.get("detail") or body
     if not isinstance(found, dict):
-        # A bare text; what is known of it may stand beside it.
-        found = {**(body if isinstance(body, dict) else {}), "message": found}
-    message = found.get("message") or found.get("detail")
-    if not isinstance(message, str) or not message.strip():
+        found = {**(body if isinstance(body, dict) else {}), "message": found}  # a bare text, with what stands beside
+    if not isinstance(message := found.get("message") or found.get("detail"), str) or not message.strip():
         message = f"HTTP {status} without a message"
     elif message.lstrip()[:1] == "<":
         message = f"HTTP {status} with an HTML page instead of a message"

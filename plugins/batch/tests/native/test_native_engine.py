@@ -16,7 +16,7 @@ from dragoman.core import DragomanError, batches_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conftest import Line, Run
+    from engine_lab import Line, Run
 
 
 def limit(monkeypatch: pytest.MonkeyPatch, run: Run, **limits: Any) -> None:

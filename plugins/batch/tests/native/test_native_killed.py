@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Run
+    from engine_lab import Run
 
 #: What is killed: a run of the engine on requests of its own.
 PROGRAM = """
 import asyncio, sys
-from conftest import Line
+from engine_lab import Line
 from dragoman.batch import Request, Settings
 from dragoman.batch.native import NativeEngine
 from dragoman.core.plugins import plugins

@@ -79,6 +79,8 @@ def command() -> None:
 )
 @click.option("--engine", default="asyncio", show_default=True, help="asyncio, or ray for a cluster.")
 @click.option("--address", metavar="ADDRESS", help="Ray's cluster; without one, a cluster on this machine is used.")
+@click.option("--workers", type=click.IntRange(1), help="Ray's processes that ask.  [default: one for each CPU]")
+@click.option("--send-keys", is_flag=True, help="Send Ray's workers keys that are in no environment variable.")
 @click.option("--native", is_flag=True, help="Through the vendor's own batch API: hours, and half the price.")
 @click.option("--no-wait", is_flag=True, help="With --native: have the batches made, or fetch what is done, and end.")
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), help="Seconds for one attempt.  [default: 600]")
@@ -124,7 +126,9 @@ def run(ctx: click.Context, /, requests: str, output: str | None, errors: str | 
     where = _places(requests, output, errors)
     places = Places(*where, overwrite=given["overwrite"], retry_failed=given["retry_failed"])
     settings, options = settings_of(given["config"])
-    name, own = engine_options(given["engine"], given["native"], given["address"])
+    name, own = engine_options(
+        given["engine"], given["native"], {name: given[name] for name in ("address", "workers", "send_keys")}
+    )
     if given["no_wait"]:
         if name != "native":
             message = "--no-wait is for --native"
@@ -166,15 +170,16 @@ def check(ctx: click.Context, /, requests: str, model: str, config: str | None) 
         ctx.exit(SOME_FAILED)
 
 
-def engine_options(engine: str, native: bool, address: str | None) -> tuple[str, Json]:
+def engine_options(engine: str, native: bool, of_ray: Json) -> tuple[str, Json]:
     """Return the engine's name and its own options, which are its constructor's keyword arguments."""
     if native and engine != "asyncio":
         message = "--native is an engine of its own: leave --engine out"
         raise click.UsageError(message)
-    if address is not None and engine != "ray":
-        message = "--address is for --engine ray"
+    said = {name: value for name, value in of_ray.items() if value}
+    if said and engine != "ray":
+        message = f"--{next(iter(said)).replace('_', '-')} is for --engine ray"
         raise click.UsageError(message)
-    return ("native" if native else engine), ({} if address is None else {"address": address})
+    return ("native" if native else engine), said
 
 
 def _places(requests: str, output: str | None, errors: str | None) -> tuple[str, str, str]:

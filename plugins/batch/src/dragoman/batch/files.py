@@ -166,7 +166,7 @@ class _Files:
     def _open(self, places: Places) -> None:
         beside = places.beside
         self._reserve = Reserve(beside.with_name(f"{beside.name}.reserve"))
-        self._output = Stdout() if places.output == "-" else self._file(places.output, anew=places.overwrite)
+        self._output = self._stdout() if places.output == "-" else self._file(places.output, anew=places.overwrite)
         self._errors = self._file(places.errors, anew=places.overwrite or places.retry_failed)
         # Not before the locks: another run may be at it.
         self._reserve.take()
@@ -185,6 +185,11 @@ class _Files:
         output = Output(Path(name), self._reserve, overwrite=anew)
         self._stack.callback(output.close)
         return output
+
+    def _stdout(self) -> Stdout:
+        stdout = Stdout()
+        self._stack.callback(stdout.close)
+        return stdout
 
     @property
     def is_low(self) -> bool:

@@ -142,16 +142,23 @@ class Output:
 
 
 class Stdout:
-    """Results on stdout: for a pipe, and without a way to go on later."""
+    """Results on stdout: for a pipe, and without a way to go on later.
+
+    As long as it is there, what others print goes to stderr: engines tell of their own affairs.
+    """
 
     cut = size = 0
     path = Path("stdout")
 
+    def __init__(self) -> None:
+        self._stdout = sys.stdout
+        sys.stdout = sys.stderr
+
     def write(self, line: bytes) -> None:
         """Write a line, at once."""
         try:
-            sys.stdout.buffer.write(line)
-            sys.stdout.buffer.flush()
+            self._stdout.buffer.write(line)
+            self._stdout.buffer.flush()
         except OSError as cause:
             raise unwritable(self.path, cause) from cause
 
@@ -159,7 +166,8 @@ class Stdout:
         """Nothing is kept."""
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Give stdout back."""
+        sys.stdout = self._stdout
 
 
 def unwritable(path: Path, cause: OSError, more: str = "") -> OutputError:
