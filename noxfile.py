@@ -44,8 +44,8 @@ OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Well under half an hour on two cores; CI runs `recorded` and `instructions` after these. The Python that runs nox has
 # openai 3, the oldest and the two newest of the others have openai 2: two runs of all suites, in which each Python and
 # each openai has its turn, and each plugin's suite once more, `alone`. Every Python with every openai (`nox -s tests
-# openai2`), old SDKs (`oldest`), `aimock` and `server_clients` (node), `litellm_proxy` (600 MB), `ray` (700 MB), `openapi`,
-# `soak`, `gateways` and the frameworks (`nox -t autogen`) are run by hand, before a release.
+# openai2`), old SDKs (`oldest`), `aimock` and `server_clients` (node), `litellm_proxy` (600 MB), `ray` (700 MB),
+# `openapi`, `soak`, `gateways` and the frameworks (`nox -t autogen`) are run by hand, before a release.
 TRIED = [
     f"tests-{version}" if version == OWN else f"openai2-{version}"
     for version in PYTHONS
