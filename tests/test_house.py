@@ -34,6 +34,7 @@ FOLDERS = [ROOT / "core", *PLUGINS]
 #: What `dragoman new` copies is a project of its own, outside the namespace.
 COPIED = ROOT / "plugins/template/src/dragoman/template/project"
 MODULES = sorted(path for folder in FOLDERS for path in folder.glob("src/**/*.py") if not path.is_relative_to(COPIED))
+CHORES = [ROOT / "noxfile.py", *sorted(ROOT.glob("tests/chores/*.py"))]
 IN_CORE = ROOT / "core/src/dragoman/core"
 #: Every file of core with the module that it belongs to; the files of `cli/` are all `cli`.
 CORE = {
@@ -329,7 +330,7 @@ def test_public_names_exist() -> None:
     assert len(dragoman.core.__all__) == len(set(dragoman.core.__all__))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", [*MODULES, *CHORES], ids=name_of)
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text("utf-8")
     assert len(text.splitlines()) <= 320, "it usually is two things"
