@@ -43,7 +43,7 @@ PARTS = {
     "Clients": ("client", "doors"),
     "Lists of models": ("configlists",),
     "Configuration files": ("configfiles", "configtables"),
-    "Capabilities": ("capabilities",),
+    "Capabilities": ("capabilities", "capabilityfiles"),
     "Errors and warnings": ("errors",),
     "Hooks and prices": ("hookspecs", "registration", "pricing"),
     "Providers": ("provider", "compatible", "modelclients"),

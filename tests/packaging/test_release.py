@@ -26,9 +26,8 @@ class Copy:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         leave = shutil.ignore_patterns("__pycache__", ".*")
-        for name in ("core", "plugins/vllm"):
+        for name in ("core", "plugins/vllm", "tests/chores"):
             shutil.copytree(ROOT / name, folder / name, ignore=leave)
-        (folder / "tests").mkdir()
         for name in ("noxfile.py", "pyproject.toml", "LICENSE", "README.md", "tests/constraints.txt"):
             shutil.copy(ROOT / name, folder / name)
         (folder / ".gitignore").write_text(".nox/\n__pycache__/\n", "utf-8")

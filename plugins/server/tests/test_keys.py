@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from dragoman.server.admission import Anybody, OpenGate, make_gate
+from dragoman.server.admission import Anybody, OpenGate
+from dragoman.server.gates import KeyGate, make_gate
 from dragoman.server.keycommand import command
-from dragoman.server.keys import HASH, Key, KeyGate, hash_key, new_key
+from dragoman.server.keys import HASH, Key, hash_key, new_key
 from dragoman.server.limits import Limits, LocalStore
 from dragoman.server.refusals import Refusal
 from dragoman.server.settings import ServerSettings, load

@@ -15,14 +15,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browser import Chromium, find_chromium
-from vendor import Vendor
+from vendor import KEY, Vendor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 #: Where screenshots are kept; read before the tests' own environment is made, which has none of dragoman's variables.
 KEPT = os.environ.get("DRAGOMAN_SCREENSHOTS")
-KEY = "sk-ant-" + "0123456789abcdef" * 2
 
 
 @pytest.fixture(scope="module")

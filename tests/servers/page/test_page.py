@@ -9,8 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conftest import KEY
-from vendor import MARKUP
+from vendor import KEY, MARKUP
 
 from dragoman.server.keys import hash_key
 

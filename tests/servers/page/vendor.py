@@ -15,6 +15,8 @@ def interpret(words: str) -> str:
 ```
 
 Every word is sent, translated, adapted in the open, or refused: `interpret` drops none."""
+#: The key that the gateway has for it.
+KEY = "sk-ant-" + "0123456789abcdef" * 2
 MARKUP = "<b>This is text</b> <img src=x onerror=alert(1)><script>alert(2)</script>"
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dragoman.core.asks import AnswerWriter, Ask, CallOptions
     from dragoman.core.batches import Batches, batches_of
-    from dragoman.core.capabilities import FEATURES, Capabilities, Capability, capabilities_of, capability_file
+    from dragoman.core.capabilities import FEATURES, Capabilities, Capability
+    from dragoman.core.capabilityfiles import capabilities_of, capability_file
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
@@ -70,7 +71,8 @@ if TYPE_CHECKING:
 _HOME = {
     "asks": ("AnswerWriter", "Ask", "CallOptions"),
     "batches": ("Batches", "batches_of"),
-    "capabilities": ("FEATURES", "Capabilities", "Capability", "capabilities_of", "capability_file"),
+    "capabilities": ("FEATURES", "Capabilities", "Capability"),
+    "capabilityfiles": ("capabilities_of", "capability_file"),
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),

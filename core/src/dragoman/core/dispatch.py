@@ -92,7 +92,8 @@ class Dispatcher:
 
     def capabilities(self, model: str) -> Capabilities:
         """Return what is known of the provider that a request with this model goes to; of a list, what all have."""
-        from dragoman.core.capabilities import capabilities_of, common
+        from dragoman.core.capabilities import common
+        from dragoman.core.capabilityfiles import capabilities_of
 
         return common(capabilities_of(candidate.provider) for candidate in self.candidates(model))
 

@@ -54,7 +54,7 @@ def command(*, verbose: bool) -> None:
 
 def _print_capabilities(out: Console, finding: Finding) -> None:
     """Names of features, by what is known of them; those with a note stand in lines of their own."""
-    from dragoman.core.capabilities import capabilities_of
+    from dragoman.core.capabilityfiles import capabilities_of
     from dragoman.core.errors import PluginError
     from dragoman.core.plugins import plugins
 

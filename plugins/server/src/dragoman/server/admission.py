@@ -1,4 +1,4 @@
-"""Who may ask, and how much: what the server wants of `keys` and `limits`, and the gate of a server without keys."""
+"""Who may ask, and how much: what the server wants of a gate, and the gate of a server without keys."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from dragoman.server.refusals import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from dragoman.server.settings import ServerSettings
-
 
 #: A `Host` header that names this machine.
 _LOOPBACK = re.compile(r"(?:(?:[\w-]+\.)*localhost|127(?:\.\d+){3}|\[::1\])(?::\d+)?", re.ASCII | re.IGNORECASE)
@@ -92,12 +89,3 @@ class OpenGate:
 
     async def close(self) -> None:
         """Nothing is held."""
-
-
-def make_gate(settings: ServerSettings) -> Gate:
-    """Make the gate that the settings ask for."""
-    if not settings.keys and not settings.limits:
-        return OpenGate()
-    from dragoman.server.keys import KeyGate
-
-    return KeyGate(settings)

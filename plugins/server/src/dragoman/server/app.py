@@ -13,10 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dragoman.server.admission import make_gate
 from dragoman.server.bodies import headers_of
-from dragoman.server.catalogue import ListTurn
 from dragoman.server.dialects import OpenAIDialect
+from dragoman.server.gates import make_gate
 from dragoman.server.gateway import Gateway
 from dragoman.server.messages.dialect import COUNT_TOKENS
 from dragoman.server.messages.target import MESSAGES
@@ -24,7 +23,7 @@ from dragoman.server.messages.turn import ByVersion, MessagesListTurn, MessagesM
 from dragoman.server.openapi import describe
 from dragoman.server.page import page_routes
 from dragoman.server.refusals import Refusal
-from dragoman.server.turns import Turn
+from dragoman.server.turns import ListTurn, Turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping

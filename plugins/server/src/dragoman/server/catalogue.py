@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 from dragoman.core import Ask, CallOptions
 from dragoman.server.logs import log
 from dragoman.server.offers import is_offered
-from dragoman.server.turns import Turn
 
 if TYPE_CHECKING:
     from dragoman.core import AsyncService, Json
-    from dragoman.server.requests import Asked
 
 #: Seconds for which a list is not asked for again.
 _FRESH = 10.0
@@ -40,16 +38,3 @@ class Catalogue:
                 offered = [model for model in listed["data"] if is_offered(self._service.dispatcher, model["id"])]
                 self._models, self._read = offered, time.monotonic()
             return self._models
-
-
-class ListTurn(Turn):
-    """Answers with the models that its caller may use."""
-
-    async def _perform(self, asked: Asked, limit: asyncio.Timeout, seconds: float) -> None:
-        del asked, limit, seconds
-        models = [model for model in await self.generation.catalogue.models() if self.caller.allows(model["id"])]
-        await self._respond(200, b"application/json", json.dumps(self._write(models)).encode())
-
-    def _write(self, models: list[Json]) -> Json:
-        """Write the list as its client reads it."""
-        return {"object": "list", "data": models}

@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core import AsyncService, CallOptions, DragomanError, make_dispatcher
-from dragoman.server.admission import make_gate
 from dragoman.server.catalogue import Catalogue
+from dragoman.server.gates import make_gate
 from dragoman.server.logs import log
 from dragoman.server.metrics import Metrics
 

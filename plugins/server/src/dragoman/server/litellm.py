@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from dragoman.core import ConfigDocument, ConfigError
 from dragoman.server.deployments import WORDS, Deployment, read_deployment
 from dragoman.server.keys import hash_key
-from dragoman.server.settings import MIB
 
 if TYPE_CHECKING:
     import os
@@ -210,7 +209,7 @@ class _Translation:
             elif key in _SERVER:
                 self.put(("server", _SERVER[key]), value, where)
             elif key == "max_request_size_mb" and isinstance(value, int | float):
-                self.put(("server", "max_body_bytes"), int(value * MIB), where)
+                self.put(("server", "max_body_bytes"), int(value * 1024 * 1024), where)
             else:
                 self.remark(where, "is left out")
 

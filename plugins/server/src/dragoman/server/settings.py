@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core import ConfigError, ConfigTable, open_config, read_config
+from dragoman.server.keys import HASH, SHORTEST, Key, hash_key
 from dragoman.server.limits import Limits
 
 if TYPE_CHECKING:
@@ -15,11 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from dragoman.server.keys import Key
-
 log = logging.getLogger("dragoman.server")
 
-MIB = 1024 * 1024
 _YAML = (".yaml", ".yml")
 _MOST_PORTS = 65535
 
@@ -32,7 +30,7 @@ class ServerSettings:
     port: int = 4000
     workers: int = 1
     #: Bytes of a request's body; more is a 413.
-    max_body_bytes: int = 32 * MIB
+    max_body_bytes: int = 32 * 1024 * 1024
     #: Requests that are answered at the same time, in each worker; more is a 429.
     max_concurrency: int = 1000
     #: How long to wait for an answer, for the next piece of a stream, or for a slow client to take one.
@@ -173,8 +171,6 @@ def _keys(tables: list[ConfigTable], client: Mapping[str, Any]) -> tuple[Key, ..
 
 
 def _key(table: ConfigTable, client: Mapping[str, Any]) -> Key | None:
-    from dragoman.server.keys import Key
-
     name = table.text("name")
     if not name and "name" not in table.values:
         table.fault("name", "is missing; logs name the key by it")
@@ -198,8 +194,6 @@ def _key(table: ConfigTable, client: Mapping[str, Any]) -> Key | None:
 
 def _hash(table: ConfigTable) -> str | None:
     """Read what is kept of a key: its hash, or the hash of the key that is elsewhere."""
-    from dragoman.server.keys import HASH, SHORTEST, hash_key
-
     hashed = table.text("hash")
     if "key" in table.values:
         given, key = table.values["key"], table.text("key")

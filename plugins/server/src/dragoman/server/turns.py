@@ -7,6 +7,7 @@ piece is read from the provider only when the one before it was taken, so a slow
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -23,7 +24,7 @@ from dragoman.server.wires import wires_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from dragoman.core import AsyncAnswer
+    from dragoman.core import AsyncAnswer, Json
     from dragoman.server.admission import Lease
     from dragoman.server.dialects import Dialect
     from dragoman.server.gateway import Gateway, Generation
@@ -217,3 +218,16 @@ class Turn:
                 async with asyncio.timeout(_PARTING):
                     await self._send({"type": "http.response.body", "body": event})
         # Anything else must not look whole: it ends without its last chunk.
+
+
+class ListTurn(Turn):
+    """Answers with the models that its caller may use."""
+
+    async def _perform(self, asked: Asked, limit: asyncio.Timeout, seconds: float) -> None:
+        del asked, limit, seconds
+        models = [model for model in await self.generation.catalogue.models() if self.caller.allows(model["id"])]
+        await self._respond(200, _JSON, json.dumps(self._write(models)).encode())
+
+    def _write(self, models: list[Json]) -> Json:
+        """Write the list as its client reads it."""
+        return {"object": "list", "data": models}

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.core import FEATURES as NAMES
 from dragoman.core import Capability
-from dragoman.testing.failures import CLASSES
 from dragoman.testing.features import FEATURES, gist, named
 from dragoman.testing.playing import Replay, play, settle, side_of
-from dragoman.testing.tapes import CHAT
+from dragoman.testing.tapes import CHAT, CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -14,28 +14,12 @@ from dragoman.core import DragomanWarning
 from dragoman.testing.base import Base, over
 from dragoman.testing.comparing import holds, same
 from dragoman.testing.playing import Outcome, replay
+from dragoman.testing.tapes import CLASSES
 
 if TYPE_CHECKING:
     from dragoman.core import Json
     from dragoman.testing.tapes import Tape
 
-#: HTTP statuses -> the openai package's exceptions.
-CLASSES = {
-    400: "BadRequestError",
-    401: "AuthenticationError",
-    402: "APIStatusError",
-    403: "PermissionDeniedError",
-    404: "NotFoundError",
-    408: "APIStatusError",
-    409: "ConflictError",
-    413: "APIStatusError",
-    422: "UnprocessableEntityError",
-    429: "RateLimitError",
-    500: "InternalServerError",
-    503: "InternalServerError",
-    504: "InternalServerError",
-    529: "InternalServerError",
-}
 #: What servers and the proxies before them send instead of an error object.
 ODD_BODIES: tuple[Any, ...] = ("", "no", "<html>no</html>", None, [], {}, {"error": None}, {"error": "no"}, ["no"])
 #: Warnings are given once per provider's name and parameter: each check has a name of its own.

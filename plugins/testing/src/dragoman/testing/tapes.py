@@ -44,6 +44,23 @@ CREATED = 1_700_000_000
 #: Endpoints, as paths below OpenAI's `/v1`.
 CHAT = "chat/completions"
 MODELS = "models"
+#: HTTP statuses -> the openai package's exceptions.
+CLASSES = {
+    400: "BadRequestError",
+    401: "AuthenticationError",
+    402: "APIStatusError",
+    403: "PermissionDeniedError",
+    404: "NotFoundError",
+    408: "APIStatusError",
+    409: "ConflictError",
+    413: "APIStatusError",
+    422: "UnprocessableEntityError",
+    429: "RateLimitError",
+    500: "InternalServerError",
+    503: "InternalServerError",
+    504: "InternalServerError",
+    529: "InternalServerError",
+}
 _FAILURE = 400
 _STREAM = "_stream"
 

@@ -6,10 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from dragoman.server.catalogue import ListTurn
 from dragoman.server.messages.dialect import OWN_HEADERS, MessagesDialect
 from dragoman.server.messages.models import encode_model, encode_models
-from dragoman.server.turns import Turn
+from dragoman.server.turns import ListTurn, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
