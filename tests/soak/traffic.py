@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import random
 import secrets
@@ -237,7 +238,7 @@ class Clients:
         )
         headers = {"authorization": f"Bearer {KEYS.get(key, 'sk-of-nobody')}", "content-type": "application/json"}
         try:
-            async with self.session.post("/v1/chat/completions", data=content, headers=headers) as reply:
+            async with self.session.post("/v1/chat/completions", data=io.BytesIO(content), headers=headers) as reply:
                 _expect(reply, status, await reply.read())
         except aiohttp.ClientOSError:
             # The server does not read the rest of a body that is too large; the client may still be sending it.

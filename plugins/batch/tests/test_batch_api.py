@@ -44,6 +44,10 @@ def test_what_may_be_asked(vendor: Vendor, tmp_path: Path) -> None:
     path = write(tmp_path / "r.jsonl", [request(1), request(2)])
     for name in (path, str(path)):
         assert sorted(result.custom_id for result in run(name)) == ["r1", "r2"]
+    for thread in threading.enumerate():
+        if thread.name.startswith("dragoman-batch"):
+            thread.join(60)
+            assert not thread.is_alive(), thread.name
 
 
 def test_asynchronously(vendor: Vendor) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import queue
 import threading
 from collections import deque
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
 from dragoman.batch.index import Index
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from dragoman.batch.desk import Source
     from dragoman.batch.engines import Engine, Settings
-    from dragoman.batch.inputs import Input
     from dragoman.batch.options import Options
     from dragoman.batch.records import BadLine, Request, Result
 
@@ -68,10 +67,10 @@ class AsyncResults:
 
     async def take(self) -> AsyncGenerator[Result, None]:
         """Run the batch. Whoever leaves early closes what this returns, which ends the batch."""
-        index = Index()
-        opened: Input | None = None
-        try:
-            source, opened = self._source(Sorter(index, self._keep_bad, self.summary))
+        with ExitStack() as stack:
+            index = Index()
+            stack.callback(index.close)
+            source = self._source(Sorter(index, self._keep_bad, self.summary), stack)
             task = asyncio.get_running_loop().create_task(self._run.go(source, lambda: None, _LOOK))
             task.add_done_callback(lambda _: self._news.set())
             try:
@@ -89,21 +88,19 @@ class AsyncResults:
             finally:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-        finally:
-            index.close()
-            if opened is not None:
-                opened.close()
         if self.summary.failure is not None:
             raise self.summary.failure
 
-    def _source(self, sorter: Sorter) -> tuple[Source, Input | None]:
+    def _source(self, sorter: Sorter, stack: ExitStack) -> Source:
         requests: Any = self._requests
         model = self._options.model
         if isinstance(requests, str) or hasattr(requests, "__fspath__"):
             opened = open_input(str(requests))
+            stack.callback(opened.close)
             reader = Background(Lines(opened), asyncio.get_running_loop())
-            return FileSource(reader, sorter, model), opened
-        return ProgramSource(requests, sorter, model), None
+            stack.callback(reader.close)
+            return FileSource(reader, sorter, model)
+        return ProgramSource(requests, sorter, model)
 
 
 class Results:

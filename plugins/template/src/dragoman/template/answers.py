@@ -13,8 +13,8 @@ LICENCES = ("MIT", "Apache-2.0", "LicenseRef-Proprietary")
 
 #: Distributions `dragoman-…` that exist, installed or not.
 TAKEN = frozenset(
-    "anthropic autogen cache core huggingface litellm llamacpp lmstudio mistralai ollama openai prices server template "  # noqa: SIM905 (readable)
-    "testing together vllm".split()
+    "anthropic autogen batch cache core huggingface litellm llamacpp lmstudio mistralai ollama openai prices server "  # noqa: SIM905 (readable)
+    "template testing together vllm".split()
 )
 #: Names of the project's code that a class of the author's would hide, and Python's own.
 CLASSES = frozenset(
