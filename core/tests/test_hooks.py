@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
 import openai
 import pytest
 
-from dragoman.core import Call, DragomanError, Json, Provider, hookimpl
+from dragoman.core import Call, DragomanError, Json, Provider, Reply, hookimpl
+from dragoman.core.attempt import Attempt
+from dragoman.core.exchange import Exchange
 from dragoman.core.hooks import Hooks
 from dragoman.core.plugins import Plugins, plugins
 from dragoman.core.policy import DragomanWarning
@@ -209,6 +212,45 @@ def test_after_call_without_arguments_and_wrapped() -> None:
     assert hooks.sees_answers
     assert short.told == 2
     assert wrapping.told == ["before", "after"]
+
+
+class SeldomOn:
+    """Keeps what it is shown; `on` is what it says of itself."""
+
+    def __init__(self, on: object) -> None:
+        self.on = on
+        self.asked: list[Json] = []
+        self.answers: list[Json | None] = []
+
+    def takes_part(self) -> bool:
+        if isinstance(self.on, Exception):
+            raise self.on
+        return self.on is True
+
+    @hookimpl
+    def answer_call(self, call: Call) -> None:
+        self.asked.append(call.request)
+
+    @hookimpl
+    def after_call(self, call: Call) -> None:
+        self.answers.append(call.response)
+
+
+@pytest.mark.parametrize("on", [True, False, ValueError("boom")])
+def test_nothing_is_got_ready_for_hooks_that_are_off(provider: Provider, on: object) -> None:
+    plugin, alone = SeldomOn(on), Plugins(path=[])
+    alone.register_hooks(plugin)
+    call = Call(provider.name, "m", {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]})
+    asked = call.request
+    exchange = Exchange(Attempt(provider, call), Hooks(alone))
+    exchange.open()
+    exchange.begin(Reply(200, {"content-type": "text/event-stream"}))
+    chunk = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}]}
+    list(exchange.feed(b"data: " + json.dumps(chunk).encode() + b"\n\n"))
+    exchange.completed()
+    off = on is False
+    assert [request is asked for request in plugin.asked] == [off]
+    assert [answer is None for answer in plugin.answers] == [off]
 
 
 def test_a_failure_without_a_way() -> None:

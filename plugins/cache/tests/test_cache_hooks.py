@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dragoman.cache import Store, caching
-from dragoman.core import Client, CompatibleProvider, DragomanError
+from dragoman.core import Client, CompatibleProvider, DragomanError, exchange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +107,26 @@ def test_a_stream_is_kept_too(client: Client, handler: type[Handler], store: Sto
 def test_a_stream_without_usage_is_no_whole_answer(client: Client, handler: type[Handler], store: Store) -> None:
     with caching(store):
         assert [ask(client, stream=True), ask(client, stream=True), ask(client)] == ["answer 1", "answer 1", "answer 2"]
+
+
+def test_no_call_pays_for_a_cache_that_is_off(
+    client: Client, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    for name in ("Assembly", "copied"):
+        real = getattr(exchange, name)
+        monkeypatch.setattr(exchange, name, lambda *given, name=name, real=real: made.append(name) or real(*given))
+    assert ask(client, stream=True) == "answer 1"
+    assert made == []
+    with caching(store):
+        ask(client, stream=True)
+    assert set(made) == {"Assembly", "copied"}
+    made.clear()
+    ask(client, stream=True)
+    assert made == []
+    monkeypatch.setenv("DRAGOMAN_CACHE", str(tmp_path / "env.sqlite"))
+    ask(client, stream=True)
+    assert set(made) == {"Assembly", "copied"}
 
 
 def test_what_a_filter_cut_and_what_was_abandoned_is_not_kept(

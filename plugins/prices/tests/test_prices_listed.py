@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from genai_prices import Usage
+from genai_prices.data_snapshot import DataSnapshot, get_snapshot, set_custom_snapshot
+from genai_prices.types import ModelPrice
 
 from dragoman.core import Call
 from dragoman.prices import price_of
+from dragoman.prices.rates import Rates
 
 #: 2025-11-22: the list keeps what was valid when.
 THEN = 1_763_800_000
@@ -72,6 +77,52 @@ def test_other_vendors_are_in_the_list(provider: str, model: str) -> None:
 )
 def test_an_unknown_price_is_none(provider: str, model: str) -> None:
     assert price_of(call(provider, model, prompt_tokens=1000)) is None
+
+
+def _usages() -> list[dict[str, int]]:
+    """All kinds of tokens, on both sides of where tiers begin."""
+    found: list[dict[str, int]] = [{}, {"output_tokens": 7}]
+    for prompt in (1, 7, 199_999, 200_000, 200_001, 271_999, 272_000, 272_001, 3_333_333):
+        parts = {"cache_read_tokens": prompt // 3, "cache_write_tokens": prompt // 5}
+        found += [{"input_tokens": prompt}, {"input_tokens": prompt, **parts, "output_tokens": 12_347}]
+        found += [{"input_tokens": prompt, "input_audio_tokens": prompt // 2, "output_tokens": 3}]
+    return found
+
+
+def test_rates_cost_what_the_list_calculates() -> None:
+    vendors = [one for one in get_snapshot().providers if one.id in {"anthropic", "mistral", "openai", "together"}]
+    usages, compared = _usages(), 0
+    for vendor in vendors:
+        for model in vendor.models:
+            for at in (datetime.fromtimestamp(moment, UTC) for moment in (THEN, NOW)):
+                rates = Rates(model.get_prices(at))
+                for usage in usages:
+                    whole = model.calc_price(Usage(**usage), vendor, genai_request_timestamp=at).total_price
+                    assert rates.cost(usage) == whole, (vendor.id, model.id, usage)
+                    compared += 1
+    assert compared > 10_000
+
+
+def test_the_list_is_asked_once_for_many_usages(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    real = ModelPrice.calc_price
+    monkeypatch.setattr(ModelPrice, "calc_price", lambda self, usage: asked.append(usage) or real(self, usage))
+    price_of(call("openai", "gpt-4.1", prompt_tokens=5, completion_tokens=6))
+    asked.clear()
+    found = [price_of(call("openai", "gpt-4.1", prompt_tokens=n, completion_tokens=n)) for n in range(1, 50)]
+    assert found == [Decimal(n) / 100_000 for n in range(1, 50)]
+    assert asked == []
+
+
+def test_a_newer_list_counts_at_once() -> None:
+    asking = call("openai", "gpt-4.1", prompt_tokens=1_000_000)
+    assert price_of(asking) == 2
+    set_custom_snapshot(DataSnapshot(providers=[], from_auto_update=False))
+    try:
+        assert price_of(asking) is None
+    finally:
+        set_custom_snapshot(None)
+    assert price_of(asking) == 2
 
 
 def test_without_usage_there_is_no_price() -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from types import CodeType
 
+    from pluggy import HookCaller
+
     from dragoman.core.plugins import Plugins
     from dragoman.core.provider import Call, Json
 
@@ -40,13 +42,12 @@ class Hooks:
     def sees_requests(self) -> bool:
         """Whether anybody looks at calls: then each has a request of its own, for a hook may change or keep it."""
         relay = self._relay
-        hooks = (relay.before_call, relay.answer_call, relay.on_chunk, relay.after_call)
-        return any(hook.get_hookimpls() for hook in hooks)
+        return _wanted(relay.before_call, relay.answer_call, relay.on_chunk, relay.after_call)
 
     @property
     def sees_answers(self) -> bool:
-        """Whether `after_call` has an implementation; if not, streams are not assembled."""
-        return bool(self._relay.after_call.get_hookimpls())
+        """Whether anybody wants `after_call`; if not, streams are not assembled."""
+        return _wanted(self._relay.after_call)
 
     def before_call(self, call: Call) -> None:
         """Tell everybody that a call begins; the first exception stops it."""
@@ -120,6 +121,19 @@ class Hooks:
                 remedy = f"to go on without it: {SELECTION}=no:{offer.name}"
                 return f"{hook} of {offer.origin} ({module}) {failure}; {remedy}"
         return f"{hook} of {module or 'a plugin'} {failure}"
+
+
+def _wanted(*hooks: HookCaller) -> bool:
+    """Whether one of the hooks has an implementation of a plugin that does not say that it is off."""
+    return any(_takes_part(one.plugin) for hook in hooks for one in hook.get_hookimpls())
+
+
+def _takes_part(plugin: object) -> bool:
+    ask: Callable[[], bool] | None = getattr(plugin, "takes_part", None)
+    try:
+        return ask is None or ask()
+    except Exception:  # noqa: BLE001 (a plugin that cannot say that it is off is on)
+        return True
 
 
 def _steps(exception: BaseException) -> Iterator[tuple[str, CodeType]]:

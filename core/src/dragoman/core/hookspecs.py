@@ -6,6 +6,10 @@ asynchronous client; in the latter they run on the event loop, so they must not 
 in the alphabetical order of their entry points' names, providers with hooks of their own before them;
 `@hookimpl(tryfirst=True)` and `trylast=True` change that.
 
+A plugin that many install and few switch on may have a plain function `takes_part() -> bool` beside its hooks. It is
+asked when a call begins, so it must be quick. While it says False, its hooks are called as ever, but nothing is got
+ready for them: no copy of `call.request`, which they must leave alone, and no `call.response` of a stream.
+
     from dragoman.core import Call, hookimpl
 
     @hookimpl

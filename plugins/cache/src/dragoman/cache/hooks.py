@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dragoman.core import Call, Json
 
 _CONTEXT = "dragoman.cache"
+_PATH = "DRAGOMAN_CACHE"
 _stores: list[Store] = []
 
 
@@ -34,6 +35,11 @@ def caching(store: Store) -> Iterator[Store]:
     finally:
         _stores.remove(store)
         store.close()
+
+
+def takes_part() -> bool:
+    """Whether the cache is on: while it is not, no call pays for what the hooks would need."""
+    return bool(_stores or os.environ.get(_PATH))
 
 
 @hookimpl(trylast=True)
@@ -63,7 +69,7 @@ def after_call(call: Call) -> None:
 def _store() -> Store | None:
     if _stores:
         return _stores[-1]
-    path = os.environ.get("DRAGOMAN_CACHE", "").strip()
+    path = os.environ.get(_PATH, "").strip()
     return _of_environment(path, *map(_limit, ("MAX_BYTES", "MAX_AGE"))) if path else None
 
 

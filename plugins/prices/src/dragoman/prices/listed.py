@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core import hookimpl
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from dragoman.core import Call, Json
 
 #: dragoman's providers -> the list's. Others are no vendors with a price list, but servers of somebody's own.
 _VENDORS = {"anthropic": "anthropic", "mistralai": "mistral", "openai": "openai", "together": "together"}
-
-#: What went through a vendor's batch API, in the list's words and in those of `Call.context`.
-_BATCH = "batch"
 
 
 @hookimpl
@@ -25,21 +24,10 @@ def price_of(call: Call) -> Decimal | None:
     if vendor is None or not call.usage:
         return None
     # The list is large, and wanted by those who ask for a price only.
-    from genai_prices import Usage, calc_price
+    from dragoman.prices.rates import cost_of
 
-    at = datetime.fromtimestamp(call.created, UTC) if call.created else None
-    batch = call.context.get("processing") == _BATCH
-    context = {"processing": _BATCH} if batch else None
-    try:
-        found = calc_price(
-            Usage(**_counts(call.usage)), model, provider_id=vendor, genai_request_timestamp=at, price_context=context
-        )
-    except LookupError:
-        return None
-    # Without a price for batches the list gives that of calls, which is another one.
-    if batch and not any(variant.when == context for variant in found.model.price_variants or ()):
-        return None
-    return Decimal(found.total_price)
+    at = datetime.fromtimestamp(call.created or time.time(), UTC)
+    return cost_of(vendor, model, _counts(call.usage), at, batch=call.context.get("processing") == "batch")
 
 
 def _listed(call: Call) -> tuple[str | None, str]:
