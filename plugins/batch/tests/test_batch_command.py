@@ -12,13 +12,17 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from batch_lab import Json, Vendor, completion, end, environment, ids, program, read, request, start, usual, write
 
+from dragoman.batch.progress import Progress, money
 from dragoman.batch.recovery import read_lines
+from dragoman.batch.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,3 +247,32 @@ def test_the_cache_answers_a_second_time(
         assert batch("r.jsonl", "-o", "a.jsonl").returncode == 0
         assert "1 from the cache" in batch("r.jsonl", "-o", "b.jsonl").stderr
     assert sum(vendor.asked.values()) == 1
+
+
+def test_nobody_need_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = Progress(Summary(), lambda: None)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w", buffering=1) as gone:
+        monkeypatch.setattr("sys.stderr", gone)
+        progress.say("somebody?")
+        progress.say("anybody?")
+        monkeypatch.undo()
+        with suppress(BrokenPipeError):
+            gone.close()
+
+
+@pytest.mark.parametrize(
+    ("cost", "words"),
+    [("0", "$0.00"), ("0.00004", "less than $0.0001"), ("0.0213", "$0.0213"), ("1234.5", "$1,234.50")],
+)
+def test_dollars(cost: str, words: str) -> None:
+    assert money(Decimal(cost)) == words
+
+
+def test_a_closed_stdin_says_so(
+    vendor: Vendor, tmp_path: Path, batch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    found = batch("-", "-o", "o.jsonl")
+    assert (found.returncode, "stdin cannot be read: it is closed" in found.stderr) == (2, True)

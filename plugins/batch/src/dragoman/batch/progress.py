@@ -6,13 +6,13 @@ import os
 import shutil
 import sys
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from decimal import Decimal
 
     from dragoman.batch.summary import Summary
 
@@ -23,6 +23,8 @@ _LONG = 2.0
 _CLEAR = "\r\x1b[K"
 _BAR = 20
 _MINUTE, _HOUR = 60, 3600
+#: US dollars: the least that is told.
+_LEAST = Decimal("0.0001")
 
 
 class Progress:
@@ -44,7 +46,7 @@ class Progress:
         """Show where the run is, if it is time."""
         if self._terminal:
             text = self._line(bar=True)[: shutil.get_terminal_size().columns - 1]
-            click.echo(f"{_CLEAR}{text}", err=True, nl=False, color=self._color)
+            self._write(f"{_CLEAR}{text}")
         elif not self._quiet and time.monotonic() - self._told >= _NOW_AND_THEN:
             self._told = time.monotonic()
             self.say(self._line(bar=False))
@@ -52,12 +54,19 @@ class Progress:
     def say(self, text: str) -> None:
         """Write a line of its own."""
         self.clear()
-        click.echo(f"dragoman: {text}", err=True)
+        self._write(f"dragoman: {text}\n")
 
     def clear(self) -> None:
         """Take the line away."""
         if self._terminal:
-            click.echo(_CLEAR, err=True, nl=False, color=self._color)
+            self._write(_CLEAR)
+
+    def _write(self, text: str) -> None:
+        try:
+            click.echo(text, err=True, nl=False, color=self._color)
+        except OSError:
+            # Nobody looks any more: a pipe's reader, or the terminal, is gone. The answers on their way are not.
+            self._quiet, self._terminal = True, False
 
     def _line(self, *, bar: bool) -> str:
         summary, extent, rate = self._summary, self._extent(), self._summary.rate()
@@ -105,7 +114,9 @@ _SHARES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
 
 def money(cost: Decimal) -> str:
     """Write US dollars."""
-    return f"${cost:,.2f}" if cost >= 1 or not cost else f"${cost:.4f}"
+    if cost >= 1 or not cost:
+        return f"${cost:,.2f}"
+    return f"${cost:.4f}" if cost >= _LEAST else f"less than ${_LEAST}"
 
 
 def short(number: int) -> str:
