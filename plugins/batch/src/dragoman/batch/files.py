@@ -57,10 +57,19 @@ class Places:
 
     def check(self) -> None:
         """Raise `DragomanError` for files that are one and the same."""
-        names = [os.path.realpath(name) for name in (self.source, self.output, self.errors) if name != "-"]
-        if len(set(names)) < len(names) or self.errors == "-":
+        files = [_file_of(name) for name in (self.source, self.output, self.errors) if name != "-"]
+        if len(set(files)) < len(files) or self.errors == "-":
             message = "requests, answers and errors must be three different files"
             raise DragomanError(message)
+
+
+def _file_of(name: str) -> object:
+    """Return what two names of one file have in common, be it by a link of either kind."""
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return os.path.realpath(name)
+    return found.st_dev, found.st_ino
 
 
 def run_file(  # noqa: PLR0913 (what runs, and how it tells of it)
