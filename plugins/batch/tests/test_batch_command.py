@@ -276,3 +276,25 @@ def test_a_closed_stdin_says_so(
     monkeypatch.setattr("sys.stdin", None)
     found = batch("-", "-o", "o.jsonl")
     assert (found.returncode, "stdin cannot be read: it is closed" in found.stderr) == (2, True)
+
+
+def test_a_run_that_is_stopping_shows_no_share(vendor: Vendor, tmp_path: Path) -> None:
+    write(tmp_path / "r.jsonl", (request(number) for number in range(300)))
+    reached = Reached(vendor, hold=True)
+    ours, theirs = pty.openpty()
+    command = [*program(), "r.jsonl", "-o", "o.jsonl", "--max-concurrency", "4"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(vendor), stderr=theirs) as process:  # noqa: S603 (ours)
+        os.close(theirs)
+        reached.wait(4)
+        process.send_signal(signal.SIGINT)
+        seen = b""
+        while select.select([ours], [], [], 60)[0]:
+            try:
+                seen += os.read(ours, 65536)
+            except OSError:
+                break
+            # It is let go when a line was shown after the one that says so.
+            reached.hold = b" done" not in seen.partition(b"stopping:")[2]
+    os.close(ours)
+    assert process.returncode == 130
+    assert b"\xe2\x96\x91" not in seen.partition(b"stopping:")[2]

@@ -129,11 +129,14 @@ class _Driver:
                     await asyncio.gather(self._syncing, return_exceptions=True)
 
     def _extent(self) -> tuple[float, float] | None:
-        """Return how many lines are finished, and of how many, as far as the bytes that were read tell."""
-        share, lines = self._opened.share(), self._files.sorter.lines
-        if not share or self._run.desk is None:
+        """Return how many lines are finished, and of how many, as far as the bytes that were read tell.
+
+        Of a run that is stopping, nobody knows: what waited for its turn was given up.
+        """
+        share, lines, desk = self._opened.share(), self._files.sorter.lines, self._run.desk
+        if not share or desk is None or desk.stopping:
             return None
-        return lines - self._run.desk.unfinished, lines / share
+        return lines - desk.unfinished, lines / share
 
     def _look(self) -> None:
         desk = self._run.desk
