@@ -249,6 +249,19 @@ def test_the_cache_answers_a_second_time(
     assert sum(vendor.asked.values()) == 1
 
 
+def test_one_warning_is_told_once(vendor: Vendor, tmp_path: Path, batch: Callable[..., Any]) -> None:
+    async def answer(body: Json) -> Any:
+        return (500, {}, {"error": {"message": "down"}}) if body["model"] == "first" else (200, {}, completion())
+
+    vendor.answer = answer
+    (tmp_path / "d.toml").write_text(
+        'max_retries = 0\n[[models.m]]\nmodel = "openai/first"\n[[models.m]]\nmodel = "openai/second"\n', "utf-8"
+    )
+    write(tmp_path / "r.jsonl", (request(number) for number in range(20)))
+    found = batch("r.jsonl", "--config", "d.toml")
+    assert (found.returncode, found.stderr.count("going on with m (openai/second)")) == (0, 1)
+
+
 def test_nobody_need_look(monkeypatch: pytest.MonkeyPatch) -> None:
     progress = Progress(Summary(), lambda: None)
     read_end, write_end = os.pipe()

@@ -126,7 +126,7 @@ def run(ctx: click.Context, /, requests: str, output: str | None, errors: str | 
     from dragoman.batch.engines import make_engine
     from dragoman.batch.files import Places, run_file
     from dragoman.batch.options import settings_of
-    from dragoman.batch.progress import lines_of
+    from dragoman.batch.progress import lines_of, seldom
 
     if given["resume"] and given["overwrite"]:
         message = "--resume and --overwrite contradict each other"
@@ -152,7 +152,7 @@ def run(ctx: click.Context, /, requests: str, output: str | None, errors: str | 
     if name == "native" and options.max_cost is not None:
         message = "a batch is paid for as a whole, so that --native cannot hold a cost cap; leave it out"
         raise click.UsageError(message)
-    with telling(say):
+    with telling(say), seldom():
         summary = run_file(places, engine, settings, options, quiet=given["quiet"], say=say)
     for line in lines_of(summary):
         say(line)

@@ -6,13 +6,15 @@ import os
 import shutil
 import sys
 import time
+import warnings
+from contextlib import contextmanager
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dragoman.batch.summary import Summary
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 LOOK, _NOW_AND_THEN = 0.2, 30.0
 #: Seconds of waiting that are told.
 _LONG = 2.0
+#: Characters by which a warning is known again: what follows has numbers of its request.
+_BEGINNING = 40
 _CLEAR = "\r\x1b[K"
 _BAR = 20
 _MINUTE, _HOUR = 60, 3600
@@ -88,6 +92,26 @@ class Progress:
             if rate > 0:
                 parts.append(f"{duration(max(0.0, whole - finished) / rate)} left")
         return head + ", ".join(parts)
+
+
+@contextmanager
+def seldom() -> Iterator[None]:
+    """Have one warning, which each of a million requests may be worth, shown now and then only, in this block."""
+    usual, told = warnings.showwarning, dict[tuple[str, int, str], float]()
+
+    def show(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:  # noqa: PLR0913, PLR0917 (as the standard library has it)
+        one, now = (filename, lineno, str(message)[:_BEGINNING]), time.monotonic()
+        if one not in told or now - told[one] >= _NOW_AND_THEN:
+            told[one] = now
+            if sys.stderr.isatty():
+                click.echo(_CLEAR, err=True, nl=False)
+            usual(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
 
 
 def lines_of(summary: Summary) -> list[str]:
