@@ -12,13 +12,17 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from batch_lab import Json, Vendor, completion, end, environment, ids, program, read, request, start, usual, write
 
+from dragoman.batch.progress import Progress, money
 from dragoman.batch.recovery import read_lines
+from dragoman.batch.summary import Summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,3 +247,67 @@ def test_the_cache_answers_a_second_time(
         assert batch("r.jsonl", "-o", "a.jsonl").returncode == 0
         assert "1 from the cache" in batch("r.jsonl", "-o", "b.jsonl").stderr
     assert sum(vendor.asked.values()) == 1
+
+
+def test_one_warning_is_told_once(vendor: Vendor, tmp_path: Path, batch: Callable[..., Any]) -> None:
+    async def answer(body: Json) -> Any:
+        return (500, {}, {"error": {"message": "down"}}) if body["model"] == "first" else (200, {}, completion())
+
+    vendor.answer = answer
+    (tmp_path / "d.toml").write_text(
+        'max_retries = 0\n[[models.m]]\nmodel = "openai/first"\n[[models.m]]\nmodel = "openai/second"\n', "utf-8"
+    )
+    write(tmp_path / "r.jsonl", (request(number) for number in range(20)))
+    found = batch("r.jsonl", "--config", "d.toml")
+    assert (found.returncode, found.stderr.count("going on with m (openai/second)")) == (0, 1)
+
+
+def test_nobody_need_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = Progress(Summary(), lambda: None)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w", buffering=1) as gone:
+        monkeypatch.setattr("sys.stderr", gone)
+        progress.say("somebody?")
+        progress.say("anybody?")
+        monkeypatch.undo()
+        with suppress(BrokenPipeError):
+            gone.close()
+
+
+@pytest.mark.parametrize(
+    ("cost", "words"),
+    [("0", "$0.00"), ("0.00004", "less than $0.0001"), ("0.0213", "$0.0213"), ("1234.5", "$1,234.50")],
+)
+def test_dollars(cost: str, words: str) -> None:
+    assert money(Decimal(cost)) == words
+
+
+def test_a_closed_stdin_says_so(
+    vendor: Vendor, tmp_path: Path, batch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    found = batch("-", "-o", "o.jsonl")
+    assert (found.returncode, "stdin cannot be read: it is closed" in found.stderr) == (2, True)
+
+
+def test_a_run_that_is_stopping_shows_no_share(vendor: Vendor, tmp_path: Path) -> None:
+    write(tmp_path / "r.jsonl", (request(number) for number in range(300)))
+    reached = Reached(vendor, hold=True)
+    ours, theirs = pty.openpty()
+    command = [*program(), "r.jsonl", "-o", "o.jsonl", "--max-concurrency", "4"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment(vendor), stderr=theirs) as process:  # noqa: S603 (ours)
+        os.close(theirs)
+        reached.wait(4)
+        process.send_signal(signal.SIGINT)
+        seen = b""
+        while select.select([ours], [], [], 60)[0]:
+            try:
+                seen += os.read(ours, 65536)
+            except OSError:
+                break
+            # It is let go when a line was shown after the one that says so.
+            reached.hold = b" done" not in seen.partition(b"stopping:")[2]
+    os.close(ours)
+    assert process.returncode == 130
+    assert b"\xe2\x96\x91" not in seen.partition(b"stopping:")[2]

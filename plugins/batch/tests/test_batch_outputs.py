@@ -107,6 +107,14 @@ def test_a_second_run_is_kept_away(tmp_path: Path) -> None:
     assert path.read_bytes() == b"{}\n"
 
 
+def test_a_device_may_be_two_runs() -> None:
+    first, second = Output(Path("/dev/null")), Output(Path("/dev/null"))
+    for output in (first, second):
+        output.write(b"{}\n")
+        output.close()
+    assert first.size > 0
+
+
 def test_a_folder_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"nowhere.*cannot be written: No such file"):
         Output(tmp_path / "nowhere" / "a.jsonl")

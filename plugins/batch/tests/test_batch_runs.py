@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
 import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from batch_lab import Json, Vendor, completion, ids, read, request, usual, write
 from dragoman.batch.compression import zstd
 from dragoman.batch.files import Places, run_file
 from dragoman.batch.limits import Limits
+from dragoman.batch.lines import read_line
 from dragoman.batch.local import LocalEngine
 from dragoman.batch.options import Options, read_file, settings_of
 from dragoman.core import DragomanError
@@ -260,10 +262,82 @@ def test_a_refused_key_stops_before_anything_is_lost(vendor: Vendor, tmp_path: P
     vendor.answer = refuse
     summary = go(tmp_path, [request(number) for number in range(3000)])
     assert (summary.stopped, summary.answered, summary.failed, summary.first_left) == ("key", 0, 0, 1)
-    assert "bad key" in str(summary.failure)
+    assert str(summary.failure) == "openai: bad key"
     assert sum(vendor.asked.values()) <= 16
     vendor.answer = usual
     assert go(tmp_path, [request(number) for number in range(3000)][:50]).answered == 50
+
+
+def test_a_provider_that_nobody_reaches_ends_it_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
+        summary = go(tmp_path, [request(number) for number in range(300)], max_retries=1)
+    assert (summary.stopped, summary.failed, summary.first_left) == ("provider", 0, 1)
+    assert str(summary.failure).startswith("openai: connection failed")
+    assert read(tmp_path / "errors.jsonl") == []
+
+
+def test_an_outage_on_the_way_is_no_requests_fault(
+    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dragoman.batch.desk._FIRST", 0.01)
+    cut = 0
+
+    async def answer(body: Json) -> Any:
+        nonlocal cut
+        if 20 <= sum(vendor.asked.values()) < 200:
+            cut += 1
+            raise ConnectionError
+        return await usual(body)
+
+    vendor.answer = answer
+    summary = go(tmp_path, [request(number) for number in range(60)], max_retries=1)
+    assert (summary.answered, summary.failed, summary.stopped) == (60, 0, "")
+    assert cut == 180
+
+
+def test_a_request_that_breaks_connections_fails_alone(
+    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dragoman.batch.desk._FIRST", 0.01)
+
+    async def answer(body: Json) -> Any:
+        if body["messages"][-1]["content"] == "question 0":
+            raise ConnectionError
+        return await usual(body)
+
+    vendor.answer = answer
+    summary = go(tmp_path, [request(number) for number in range(60)], max_retries=1)
+    assert (summary.answered, summary.failed, summary.stopped) == (59, 1, "")
+
+
+def test_large_lines_are_not_read_far_ahead(vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dragoman.batch.desk._BYTES_AHEAD", 100_000)
+    monkeypatch.setattr("dragoman.batch.inputs._BYTES_AT_ONCE", 10_000)
+    read_so_far = 0
+
+    async def answer(body: Json) -> Any:
+        nonlocal read_so_far
+        if not read_so_far:
+            await asyncio.sleep(0.2)
+            read_so_far = max(line for line in lines_read)
+        return await usual(body)
+
+    lines_read = [0]
+
+    def note(text: bytes | None, number: int, model: str = "") -> Any:
+        lines_read.append(number)
+        return read_line(text, number, model)
+
+    monkeypatch.setattr("dragoman.batch.sources.read_line", note)
+    vendor.answer = answer
+    large = [request(number, padding="x" * 10_000) for number in range(200)]
+    assert go(tmp_path, large, limits={"": Limits(max_concurrency=1)}).answered == 200
+    assert 1 < read_so_far < 20
 
 
 def test_no_key_is_said_before_anybody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,8 +382,11 @@ def test_answers_to_nothing_in_the_input_are_noticed(vendor: Vendor, tmp_path: P
 
 def test_files_that_are_one(tmp_path: Path) -> None:
     name = str(write(tmp_path / "a.jsonl", [request(1)]))
-    with pytest.raises(DragomanError, match="three different files"):
-        Places(name, name, str(tmp_path / "e")).check()
+    linked = tmp_path / "b.jsonl"
+    linked.hardlink_to(name)
+    for output in (name, str(linked)):
+        with pytest.raises(DragomanError, match="three different files"):
+            Places(name, output, str(tmp_path / "e")).check()
 
 
 def test_a_configuration_says_it(tmp_path: Path) -> None:
@@ -324,6 +401,9 @@ def test_a_configuration_says_it(tmp_path: Path) -> None:
     assert options.limits_of("anthropic") == Limits(50, None, 9)
     path.write_text("[batch]\nmax_cots = 1\n", "utf-8")
     with pytest.raises(DragomanError, match=r"dragoman.toml:2: batch.max_cots: is unknown; did you mean max_cost"):
+        read_file(path)
+    path.write_text("[batch.limits]\nanthropic = 5\n", "utf-8")
+    with pytest.raises(DragomanError, match=r"dragoman.toml:2: batch.limits.anthropic: must be a table"):
         read_file(path)
 
 

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 #: Exit codes besides the program's own: some lines are in the error file; the cost cap ended it.
 SOME_FAILED, CAPPED = 6, 7
 _KEY, _USAGE, _PROVIDER, _INTERRUPTED = 3, 2, 5, 130
-_CODES = {"interrupt": _INTERRUPTED, "key": _KEY, "output": _USAGE, "input": _USAGE, "engine": _PROVIDER, "left": LEFT}
+_CODES = {
+    "interrupt": _INTERRUPTED,
+    "key": _KEY,
+    "output": _USAGE,
+    "input": _USAGE,
+    "provider": _PROVIDER,
+    "engine": _PROVIDER,
+    "left": LEFT,
+}
 
 
 def _cost(ctx: click.Context, param: click.Parameter, value: str | None) -> Decimal | None:
@@ -112,13 +120,13 @@ def run(ctx: click.Context, /, requests: str, output: str | None, errors: str | 
     Ctrl-C waits for the answers that are on their way; twice, it does not.
 
     Exit codes: 0 all is answered, 6 some lines are in the error file, 7 the cost cap ended it, 3 no or no valid key,
-    2 wrong usage or a file that cannot be read or written, 5 the engine failed, 8 batches of --native are under way,
-    130 Ctrl-C.
+    2 wrong usage or a file that cannot be read or written, 5 a provider cannot be reached or the engine failed,
+    8 batches of --native are under way, 130 Ctrl-C.
     """
     from dragoman.batch.engines import make_engine
     from dragoman.batch.files import Places, run_file
     from dragoman.batch.options import settings_of
-    from dragoman.batch.progress import lines_of
+    from dragoman.batch.progress import lines_of, seldom
 
     if given["resume"] and given["overwrite"]:
         message = "--resume and --overwrite contradict each other"
@@ -144,7 +152,7 @@ def run(ctx: click.Context, /, requests: str, output: str | None, errors: str | 
     if name == "native" and options.max_cost is not None:
         message = "a batch is paid for as a whole, so that --native cannot hold a cost cap; leave it out"
         raise click.UsageError(message)
-    with telling(say):
+    with telling(say), seldom():
         summary = run_file(places, engine, settings, options, quiet=given["quiet"], say=say)
     for line in lines_of(summary):
         say(line)
@@ -225,7 +233,7 @@ def _end(ctx: click.Context, summary: Summary, errors: str) -> None:
     where = f" before line {summary.first_left:,}" if summary.first_left else ""
     remarks = {
         "interrupt": f"stopped{where}: the same command goes on from there",
-        "cost": f"the cost cap is reached: stopped{where}; the same command with a higher one goes on from there",
+        "cost": f"this run's cost cap is reached: stopped{where}; the same command goes on, and may spend it again",
     }
     if summary.failure is not None:
         click.echo(f"dragoman: stopped{where}: {summary.failure}", err=True)

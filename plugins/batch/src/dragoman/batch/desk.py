@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
     from dragoman.batch.limits import Limits
     from dragoman.batch.records import Result
+    from dragoman.core import Json
 
-#: Requests that are read ahead, all providers together.
-AHEAD = 1024
+#: Requests, and bytes of their lines, that are read ahead, all providers together.
+AHEAD, _BYTES_AHEAD = 1024, 64 * 1024 * 1024
 #: Seconds: the first pause before a request is asked again, and the longest.
 _FIRST, _LONGEST = 0.5, 60.0
 #: How often a request is asked again because the provider has too much to do: that is not the request's fault.
 _PATIENCE = 100
+#: Seconds for which a provider that answered before, and is not to be reached now, is waited for.
+_OUTAGE = 3600.0
 _TOO_MUCH = frozenset({429, 503, 529})
 #: What no other request would be spared: a key, or an account, that is not good.
 _HOPELESS_STATUS = frozenset({401, 402})
@@ -64,7 +67,7 @@ class Desk:
         self._open: dict[str, Turn] = {}
         #: Requests to be asked again: when, a number that keeps their order, and which.
         self._later: list[tuple[float, int, Turn]] = []
-        self._number = self._held = self.retried = 0
+        self._number = self._held = self._bytes = self.retried = 0
         self._ended = False
         #: Why the run ends before its input, in one word; empty: it does not.
         self.stopped = ""
@@ -120,8 +123,7 @@ class Desk:
         result.retries = turn.retries
         if self._is_hopeless(result):
             self.leave(turn.request.line)
-            error = result.error or {}
-            self.stop("key", HopelessError(str(error.get("message") or "the key was refused")))
+            self.stop("key", HopelessError(_said_by(turn.lane.name, result.error or {})))
         elif result.retriable and self._ask_again(turn, result):
             pass
         else:
@@ -133,7 +135,7 @@ class Desk:
         for request in requests:
             turn = self._turn(request)
             turn.lane.take_back(turn)
-            self._held += 1
+            self._hold(turn.request)
         if self.stopped:
             self._drop()
         self._news.set()
@@ -184,7 +186,8 @@ class Desk:
                     self._open[turn.request.custom_id] = turn
                 found.append(turn.request)
         self._held -= len(found)
-        if self._held < AHEAD:
+        self._bytes -= sum(request.size for request in found)
+        if not self._has_enough():
             self._hungry.set()
         return found, soonest
 
@@ -203,9 +206,9 @@ class Desk:
                 for request in requests:
                     lane = self._lane(self._lane_of(request))
                     lane.waiting.append(Turn(request, lane))
-                self._held += len(requests)
+                    self._hold(request)
                 self._news.set()
-                while self._held >= AHEAD:
+                while self._has_enough():
                     self._hungry.clear()
                     await self._hungry.wait()
         except Exception as exception:  # noqa: BLE001 (whatever is wrong with the input ends the run, which says it)
@@ -213,6 +216,13 @@ class Desk:
         finally:
             self._ended = True
             self._news.set()
+
+    def _hold(self, request: Request) -> None:
+        self._held += 1
+        self._bytes += request.size
+
+    def _has_enough(self) -> bool:
+        return self._held >= AHEAD or self._bytes >= _BYTES_AHEAD
 
     def _lane(self, name: str) -> Lane:
         lane = self.lanes.get(name)
@@ -226,8 +236,15 @@ class Desk:
     def _ask_again(self, turn: Turn, result: Result) -> bool:
         """Put it aside for later; False: it was asked often enough."""
         too_much = result.status in _TOO_MUCH
+        turn.failed = turn.failed or time.monotonic()
         if turn.lane.limits is None or (turn.refused >= _PATIENCE if too_much else self._own(turn) >= self._retries):
-            return False
+            if not self._is_out_of_reach(turn, result):
+                return False
+            if self._is_in_vain(turn):
+                self.leave(turn.request.line)
+                self.stop("provider", HopelessError(_said_by(turn.lane.name, result.error or {})))
+                return True
+            too_much = True
         turn.refused += too_much
         turn.retries += 1
         self.retried += 1
@@ -238,9 +255,20 @@ class Desk:
         pause = min(_FIRST * 2.0 ** min(turn.retries - 1, 10), _LONGEST) * random.uniform(0.75, 1)  # noqa: S311 (no secret)
         pause = max(pause, result.retry_after or 0.0)
         self._number += 1
-        self._held += 1
+        self._hold(turn.request)
         heapq.heappush(self._later, (time.monotonic() + pause, self._number, turn))
         return True
+
+    def _is_out_of_reach(self, turn: Turn, result: Result) -> bool:
+        """Whether it is the provider that is gone: nobody has had an answer since this one failed first."""
+        gone = not result.status and (result.error or {}).get("code") == "connection_error"
+        return gone and turn.lane.heard < turn.failed
+
+    def _is_in_vain(self, turn: Turn) -> bool:
+        """Whether a provider that is gone need not be waited for, unless one that was asked before has an answer."""
+        if any(other.lane is turn.lane and other.begun < turn.begun for other in self._open.values()):
+            return False
+        return not turn.lane.heard or time.monotonic() - turn.lane.heard >= _OUTAGE
 
     def _own(self, turn: Turn) -> int:
         return turn.retries - turn.refused
@@ -254,12 +282,18 @@ class Desk:
             for turn in lane.waiting:
                 self.leave(turn.request.line)
             lane.waiting.clear()
-        self._held = 0
+        self._held = self._bytes = 0
 
     def leave(self, line: int) -> None:
         """Remember a line that is left to the next run."""
         self.first_left = line if self.first_left is None else min(line, self.first_left)
 
 
+def _said_by(provider: str, error: Json) -> str:
+    """Put the provider's name before what it said, unless that begins with it."""
+    message = str(error.get("message") or "the key was refused")
+    return message if not provider or message.startswith(provider) else f"{provider}: {message}"
+
+
 class HopelessError(DragomanError):
-    """What one request was refused for, and every other one would be."""
+    """What one request has met, and every other one would: a bad key, no money, a provider out of reach."""

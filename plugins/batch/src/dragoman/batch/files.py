@@ -57,10 +57,19 @@ class Places:
 
     def check(self) -> None:
         """Raise `DragomanError` for files that are one and the same."""
-        names = [os.path.realpath(name) for name in (self.source, self.output, self.errors) if name != "-"]
-        if len(set(names)) < len(names) or self.errors == "-":
+        files = [_file_of(name) for name in (self.source, self.output, self.errors) if name != "-"]
+        if len(set(files)) < len(files) or self.errors == "-":
             message = "requests, answers and errors must be three different files"
             raise DragomanError(message)
+
+
+def _file_of(name: str) -> object:
+    """Return what two names of one file have in common, be it by a link of either kind."""
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return os.path.realpath(name)
+    return found.st_dev, found.st_ino
 
 
 def run_file(  # noqa: PLR0913 (what runs, and how it tells of it)
@@ -120,11 +129,14 @@ class _Driver:
                     await asyncio.gather(self._syncing, return_exceptions=True)
 
     def _extent(self) -> tuple[float, float] | None:
-        """Return how many lines are finished, and of how many, as far as the bytes that were read tell."""
-        share, lines = self._opened.share(), self._files.sorter.lines
-        if not share or self._run.desk is None:
+        """Return how many lines are finished, and of how many, as far as the bytes that were read tell.
+
+        Of a run that is stopping, nobody knows: what waited for its turn was given up.
+        """
+        share, lines, desk = self._opened.share(), self._files.sorter.lines, self._run.desk
+        if not share or desk is None or desk.stopping:
             return None
-        return lines - self._run.desk.unfinished, lines / share
+        return lines - desk.unfinished, lines / share
 
     def _look(self) -> None:
         desk = self._run.desk

@@ -51,6 +51,9 @@ def open_input(name: str) -> Input:
     Raises `DragomanError` for one that cannot be read.
     """
     if name == "-":
+        if sys.stdin is None:
+            message = "stdin cannot be read: it is closed"
+            raise DragomanError(message)
         return Input("stdin", sys.stdin.buffer)
     try:
         raw = Path(name).open("rb")  # noqa: SIM115 (its user closes it)

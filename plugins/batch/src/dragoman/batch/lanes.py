@@ -28,7 +28,9 @@ class Turn:
     #: How often it was asked again, and how often of these because the provider had too much to do.
     retries: int = 0
     refused: int = 0
+    #: When it was last asked, and when it failed first; 0: never.
     begun: float = 0.0
+    failed: float = 0.0
     #: Tokens that were counted for it before they were known.
     estimate: float = 0.0
 
@@ -44,6 +46,8 @@ class Lane:
     open: int = 0
     #: Until when the provider asked us to wait.
     paused: float = 0.0
+    #: When it was last heard of; 0: never.
+    heard: float = 0.0
     level: Level = field(init=False)
     _requests: Bucket | None = None
     _tokens: Bucket | None = None
@@ -86,6 +90,8 @@ class Lane:
     def end(self, turn: Turn, result: Result) -> None:
         """Learn from what became of it."""
         self.open -= 1
+        if result.status and not result.cached:
+            self.heard = self.clock()
         if self._tokens is not None:
             tokens = tokens_of(result)
             self._tokens.take(tokens - turn.estimate)

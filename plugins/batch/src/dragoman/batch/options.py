@@ -95,7 +95,7 @@ def check_table(path: str) -> list[str] | None:
 
 
 def _batch(table: ConfigTable) -> Options:
-    limits = {name: _limits(tables[0]) for name, tables in table.table("limits").named().items()}
+    limits = {name: _limits(one) for name, tables in table.table("limits").named().items() for one in tables[:1]}
     cost = table.number("max_cost")
     retries = table.integer("max_retries")
     most = table.integer("max_concurrency", least=1)

@@ -70,7 +70,10 @@ class Output:
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
             try:
-                _lock(self._file, path)
+                self._regular = path.is_file()
+                if self._regular:
+                    # A device, as /dev/null, may be anybody's at the same time.
+                    _lock(self._file, path)
                 self._prepare(overwrite=overwrite)
             except BaseException:
                 os.close(self._file)
@@ -80,7 +83,6 @@ class Output:
         self._unsynced = self._broken = self._written = False
 
     def _prepare(self, *, overwrite: bool) -> None:
-        self._regular = Path(self.path).is_file()
         #: Bytes of a torn line of an earlier run, that were cut off.
         self.cut = 0
         if self._regular and overwrite:

@@ -6,13 +6,15 @@ import os
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING
+import warnings
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from decimal import Decimal
+    from collections.abc import Callable, Iterator
 
     from dragoman.batch.summary import Summary
 
@@ -20,9 +22,13 @@ if TYPE_CHECKING:
 LOOK, _NOW_AND_THEN = 0.2, 30.0
 #: Seconds of waiting that are told.
 _LONG = 2.0
+#: Characters by which a warning is known again: what follows has numbers of its request.
+_BEGINNING = 40
 _CLEAR = "\r\x1b[K"
 _BAR = 20
 _MINUTE, _HOUR = 60, 3600
+#: US dollars: the least that is told.
+_LEAST = Decimal("0.0001")
 
 
 class Progress:
@@ -44,7 +50,7 @@ class Progress:
         """Show where the run is, if it is time."""
         if self._terminal:
             text = self._line(bar=True)[: shutil.get_terminal_size().columns - 1]
-            click.echo(f"{_CLEAR}{text}", err=True, nl=False, color=self._color)
+            self._write(f"{_CLEAR}{text}")
         elif not self._quiet and time.monotonic() - self._told >= _NOW_AND_THEN:
             self._told = time.monotonic()
             self.say(self._line(bar=False))
@@ -52,12 +58,19 @@ class Progress:
     def say(self, text: str) -> None:
         """Write a line of its own."""
         self.clear()
-        click.echo(f"dragoman: {text}", err=True)
+        self._write(f"dragoman: {text}\n")
 
     def clear(self) -> None:
         """Take the line away."""
         if self._terminal:
-            click.echo(_CLEAR, err=True, nl=False, color=self._color)
+            self._write(_CLEAR)
+
+    def _write(self, text: str) -> None:
+        try:
+            click.echo(text, err=True, nl=False, color=self._color)
+        except OSError:
+            # Nobody looks any more: a pipe's reader, or the terminal, is gone. The answers on their way are not.
+            self._quiet, self._terminal = True, False
 
     def _line(self, *, bar: bool) -> str:
         summary, extent, rate = self._summary, self._extent(), self._summary.rate()
@@ -79,6 +92,26 @@ class Progress:
             if rate > 0:
                 parts.append(f"{duration(max(0.0, whole - finished) / rate)} left")
         return head + ", ".join(parts)
+
+
+@contextmanager
+def seldom() -> Iterator[None]:
+    """Have one warning, which each of a million requests may be worth, shown now and then only, in this block."""
+    usual, told = warnings.showwarning, dict[tuple[str, int, str], float]()
+
+    def show(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:  # noqa: PLR0913, PLR0917 (as the standard library has it)
+        one, now = (filename, lineno, str(message)[:_BEGINNING]), time.monotonic()
+        if one not in told or now - told[one] >= _NOW_AND_THEN:
+            told[one] = now
+            if sys.stderr.isatty():
+                click.echo(_CLEAR, err=True, nl=False)
+            usual(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = usual
 
 
 def lines_of(summary: Summary) -> list[str]:
@@ -105,7 +138,9 @@ _SHARES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
 
 def money(cost: Decimal) -> str:
     """Write US dollars."""
-    return f"${cost:,.2f}" if cost >= 1 or not cost else f"${cost:.4f}"
+    if cost >= 1 or not cost:
+        return f"${cost:,.2f}"
+    return f"${cost:.4f}" if cost >= _LEAST else f"less than ${_LEAST}"
 
 
 def short(number: int) -> str:

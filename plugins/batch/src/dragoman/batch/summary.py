@@ -61,7 +61,8 @@ class Summary:
     #: US dollars of the answers whose price is known, and how many answers' is not.
     cost: Decimal = Decimal(0)
     unpriced: int = 0
-    #: Why it ended before its input, in one word ("interrupt", "cost", "key", "output", "input"); empty: it did not.
+    #: Why it ended before its input, in one word ("interrupt", "cost", "key", "provider", "output", "input", "engine");
+    #: empty: it did not.
     stopped: str = ""
     #: What stopped it, if that was a failure.
     failure: BaseException | None = None
