@@ -81,7 +81,7 @@ LAYERS = (
     {"messages", "replies", "responses"},
     {"exchange"},
     {"asks"},
-    {"inflating", "outgoing", "proxies", "retries", "stdlibhttp"},
+    {"aiohttpparts", "inflating", "outgoing", "proxies", "retries", "stdlibhttp"},
     {"connections", "httpxclients", "sessions"},
     {"leanclients"},
     {"arguments", "functions", "senders"},

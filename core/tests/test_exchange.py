@@ -350,6 +350,11 @@ def exchange_of(provider: Provider, **request: Any) -> Exchange:
     return Exchange(Attempt(provider, call), Hooks(Plugins(path=[])))
 
 
+def test_an_exchange_is_small() -> None:
+    # From 30 attributes on, Python does not share their names among objects: a dict of 1 KiB for each.
+    assert len(vars(exchange_of(Provider()))) < 30
+
+
 def test_numbers_that_json_does_not_have_in_an_answer(road: Any, server: Any, provider: Provider) -> None:
     completion = copy.deepcopy(server.COMPLETION)
     completion["choices"][0]["logprobs"] = {"content": [{"token": "a", "logprob": float("nan"), "top_logprobs": []}]}

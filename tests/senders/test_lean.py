@@ -12,6 +12,8 @@ import openai
 import pytest
 
 from dragoman.core import Client, async_lean_client, lean_client
+from dragoman.core.outgoing import Outgoing, Phases
+from dragoman.core.sessions import Sessions
 from dragoman.openai import OpenAI
 
 if TYPE_CHECKING:
@@ -157,3 +159,19 @@ def test_a_client_that_nobody_closes(server: Any, wires: Any) -> None:
     command = [sys.executable, "-c", _FORGOTTEN, f"{server.origin}/v1"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 (this Python, our text)
     assert (run.stdout, run.stderr) == ("", "")
+
+
+def test_an_open_answer_has_its_headers_once(server: Any, wires: Any) -> None:
+    async def scenario() -> None:
+        sessions = Sessions(server.origin, None)
+        headers = [("host", "here"), ("x-key", "k")]
+        sent = Outgoing("GET", server.origin, "/", headers, None, Phases(9, 9, 9, 9), streams=True)
+        answer = await sessions.open(sent)
+        kept = answer._response
+        assert (b"content-type", b"application/json") in [(name.lower(), value) for name, value in answer.fields]
+        assert [*kept.headers, *kept.raw_headers, *kept.request_info.headers] == []
+        assert b"".join([piece async for piece in answer.pieces()])
+        await sessions.close()
+
+    server.script(wires.http(200, wires.OpenAIWire.answer("x")))
+    asyncio.run(scenario())

@@ -169,6 +169,7 @@ class _HttpSender:
             answer.close()
             time.sleep(wait)
         if streams:
+            sent.forget()
             return Reply(answer.status, answer.headers, pieces=answer.pieces(), close=answer.close)
         return Reply(answer.status, answer.headers, content, response=_failed(answer, sent, content))
 
@@ -199,6 +200,7 @@ class _AsyncHttpSender:
             await answer.close()
             await asyncio.sleep(wait)
         if streams:
+            sent.forget()
             return AsyncReply(answer.status, answer.headers, pieces=answer.pieces(), close=answer.close)
         return AsyncReply(answer.status, answer.headers, content, response=_failed(answer, sent, content))
 

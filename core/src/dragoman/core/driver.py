@@ -166,7 +166,10 @@ def _items(exchange: Exchange, reply: Reply | None, step: Step[_T]) -> Generator
         # A generator that never started runs no `finally`: `stream` takes this one.
         yield None
         for piece in _pieces(reply):
-            yield from step(piece)
+            found = step(piece)
+            # Its parts wait to be taken, for as long as the caller likes.
+            del piece
+            yield from found
             if exchange.done:
                 break
         yield from step(None)
@@ -255,7 +258,9 @@ async def _aitems(exchange: Exchange, reply: AsyncReply | None, step: Step[_T]) 
     try:
         yield None
         async for piece in _apieces(reply):
-            for item in step(piece):
+            found = step(piece)
+            del piece
+            for item in found:
                 yield item
             if exchange.done:
                 break

@@ -56,9 +56,8 @@ class Exchange:
 
     def _attempt(self, attempt: Attempt) -> None:
         self._tried, self.provider, self.call = attempt, attempt.provider, attempt.call
-        #: Seconds until the call may be sent.
-        self.wait = attempt.wait
-        self._hide_usage = attempt.hide_usage
+        # Fewer than 30 attributes: with more, Python makes each exchange a dict of 1 KiB.
+        self.wait = attempt.wait  # seconds until the call may be sent
         self.done = False
         self._events = WholeEvents(wait=attempt.hide_usage)
         #: Whether a stream has said something: text, thoughts, a tool call, its end.
@@ -74,7 +73,6 @@ class Exchange:
         self._decoder: StreamDecoder | None = None
         self._whole: bytearray | None = None
         self._assembly = Assembly() if self.hooks.sees_answers else None
-        self._finished = False
         self._finish_seen = False
         self._shows_chunks = False
         #: Whether usage is in the chunks only as the caller asked for it, and whether the caller did.
@@ -189,8 +187,8 @@ class Exchange:
                     self._whole = bytearray()
         # Found out once, and not for every chunk.
         options = self.call.request.get("stream_options") or {}
-        self._places_usage = self._made_here or self._hide_usage
-        self._usage_asked = bool(options.get("include_usage")) and not self._hide_usage
+        self._places_usage = self._made_here or self._tried.hide_usage
+        self._usage_asked = bool(options.get("include_usage")) and not self._tried.hide_usage
         self._shows_chunks = self.hooks.sees_chunks
 
     def feed(self, piece: bytes | None) -> Iterator[Json]:
@@ -201,6 +199,7 @@ class Exchange:
             chunks = self._feed_whole(piece)
         else:
             chunks = self._feed_events(piece)
+        del piece  # its parts wait to be taken, for as long as the caller likes
         for found in chunks:
             chunk = self._see(found)
             if chunk is not None:
@@ -251,7 +250,9 @@ class Exchange:
         yield from cut(self.call, self._read(reply, body))
 
     def _feed_events(self, piece: bytes | None) -> Iterator[Json]:
+        last = piece is None
         events = self._frames.finish() if piece is None else self._frames.feed(piece)
+        del piece
         for event in events:
             if event.data.startswith(_DONE) and event.data.rstrip() == _DONE:
                 self.done = True
@@ -259,7 +260,7 @@ class Exchange:
                 yield read_chunk(self.provider, self.call, event)
             else:
                 yield from self._decoder.feed(event)
-        if piece is None and self._decoder is not None:
+        if last and self._decoder is not None:
             yield from self._decoder.finish()
 
     def _see(self, chunk: Json) -> Json | None:
@@ -280,7 +281,7 @@ class Exchange:
             if usage and not choices and not self._usage_asked:
                 self._events.hidden = True
                 return None
-            place_usage(chunk, asked=self._usage_asked, hidden=self._hide_usage)
+            place_usage(chunk, asked=self._usage_asked, hidden=self._tried.hide_usage)
         if self._shows_chunks:
             self.hooks.on_chunk(self.call, chunk)
         return chunk
@@ -311,9 +312,8 @@ class Exchange:
             raise StreamCutError(message)
 
     def _finish(self, outcome: Literal["complete", "failed", "abandoned"]) -> None:
-        if self._finished:
+        if self.call.outcome != "pending":
             return
-        self._finished = True
         self.call.outcome = outcome
         if outcome == "complete" and self._assembly is not None and self.call.stream and self._chat:
             self.call.response = self._assembly.completion()

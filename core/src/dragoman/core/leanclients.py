@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
 _LIBRARIES = frozenset({"httpx", "httpx2"})
+#: The extension of a response that has its body as it comes, below the library's own layers.
+PIECES = "dragoman.pieces"
 
 
 def lean_client(client_class: Any, **options: Any) -> Any:
@@ -162,13 +164,18 @@ class _Places:
         )
 
     def _response(self, answer: Any, sent: Outgoing) -> Any:
-        # What was sent is of no more use, and a stream may stay open for long.
-        sent.headers, sent.content = [], None
+        sent.forget()
+        fields, answer.fields = answer.fields, ()
+        body = self._body(answer)
         return self._library.Response(
             answer.status,
-            headers=answer.fields,
-            stream=self._body(answer),
-            extensions={"http_version": b"HTTP/1.1", "reason_phrase": answer.reason.encode("latin-1", "replace")},
+            headers=fields,
+            stream=body,
+            extensions={
+                "http_version": b"HTTP/1.1",
+                "reason_phrase": answer.reason.encode("latin-1", "replace"),
+                PIECES: body,
+            },
         )
 
 
@@ -225,12 +232,15 @@ def _async_body(library: Any) -> Any:
             self._answer = answer
             self.aclose = answer.close
 
-        async def __aiter__(self) -> AsyncIterator[bytes]:
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return self
+
+        async def __anext__(self) -> bytes:
             try:
-                async for piece in self._answer.pieces():
-                    yield piece
+                piece: bytes = await anext(self._answer)
             except errors.httpx.TransportError as exception:
                 raise _named(exception, library) from exception.__cause__
+            return piece
 
     return AsyncBody
 

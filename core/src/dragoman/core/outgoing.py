@@ -57,6 +57,10 @@ class Outgoing:
         """The whole address."""
         return self.origin + self.target
 
+    def forget(self) -> None:
+        """Drop what is of no more use when a stream has begun: it may stay open for long."""
+        self.headers, self.content = [], None
+
 
 def pairs(headers: Mapping[str, str] | list[tuple[str, str]]) -> Iterable[tuple[str, str]]:
     """Return headers one by one."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import openai
 
 from dragoman.core import errors
-from dragoman.core.leanclients import async_lean_client, lean_client
+from dragoman.core.leanclients import PIECES, async_lean_client, lean_client
 from dragoman.core.provider import AsyncReply, AsyncSender, Call, Provider, Reply, Sender, Timeout, Wire
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class _Sdk:
 
     def request(self, call: Call, wire: Wire, stream_class: Any) -> tuple[Any, str, dict[str, Any]]:
         """Choose the client (a copy, if the call has a key of its own), the path and the arguments."""
-        refuse_offline(str(self.client.base_url))
+        if offline():
+            refuse_offline(str(self.client.base_url))
         client = self.client
         if call.api_key:
             check_headers({"authorization": call.api_key}, call.provider)
@@ -140,7 +141,7 @@ def reply_of(response: Any, *, stream: bool) -> Reply:
     return Reply(
         response.status_code,
         response.headers,
-        pieces=response.iter_bytes() if _is_packed(response) else response.iter_raw(),
+        pieces=response.iter_bytes() if _is_packed(response) else iter(_below(response) or response.iter_raw()),
         close=response.close,
         response=response,
     )
@@ -153,7 +154,7 @@ def async_reply_of(response: Any, *, stream: bool) -> AsyncReply:
     return AsyncReply(
         response.status_code,
         response.headers,
-        pieces=response.aiter_bytes() if _is_packed(response) else response.aiter_raw(),
+        pieces=response.aiter_bytes() if _is_packed(response) else _below(response) or response.aiter_raw(),
         close=response.aclose,
         response=response,
     )
@@ -162,6 +163,11 @@ def async_reply_of(response: Any, *, stream: bool) -> AsyncReply:
 def _is_packed(response: Any) -> bool:
     """Whether the body has to be unpacked; bytes that need not be are handed on as they come."""
     return "content-encoding" in response.headers
+
+
+def _below(response: Any) -> Any:
+    """Return the body as our own connections give it; the HTTP library's layers only hand it on. None: not ours."""
+    return response.extensions.get(PIECES)
 
 
 def failed_reply(exception: Any) -> Reply:

@@ -9,7 +9,7 @@ import asyncio
 import socket
 import threading
 import weakref
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ import aiohttp
 import yarl
 from multidict import CIMultiDict
 
+from dragoman.core.aiohttpparts import AT_ONCE, Body, Response
 from dragoman.core.errors import httpx
 from dragoman.core.outgoing import (
     CONNECTIONS,
@@ -32,20 +33,20 @@ from dragoman.core.outgoing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncIterator
 
     from dragoman.core.proxies import Proxy
 
 #: For each connection that was made for the request of this context.
 _MADE: ContextVar[list[bool]] = ContextVar("_MADE")
-#: Bytes that a connection holds before it stops reading, and of a request that is written at once.
-_BUFFER, _AT_ONCE = 65536, 65536
+#: Bytes that a connection holds before it stops reading.
+_BUFFER = 65536
 _LONGEST_HEADER = 65536
 #: `aiohttp` says of a time-out only in which of these it happened.
 _TIME_OUTS: tuple[tuple[type[Exception], Any], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx.ConnectTimeout),
     (aiohttp.ServerTimeoutError, httpx.ReadTimeout),
-    # The one of `_Body`.
+    # The one of `Body`.
     (TimeoutError, httpx.WriteTimeout),
 )
 #: In this order: some are subclasses of others.
@@ -149,6 +150,7 @@ class Sessions:
                 socket_factory=_make_socket,
             ),
             auto_decompress=self._inflates,
+            response_class=Response,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("Accept", "Content-Type", "User-Agent"),
             read_bufsize=_BUFFER,
@@ -160,10 +162,10 @@ class Sessions:
 class AsyncAnswer:
     """An answer whose body is still to be read. `fields` are its headers as they came."""
 
-    def __init__(self, response: aiohttp.ClientResponse, sent: Outgoing) -> None:
+    def __init__(self, response: Any, sent: Outgoing) -> None:
         self.status = response.status
         self.reason = response.reason or ""
-        self.fields = response.raw_headers
+        self.fields = response.fields
         self._response = response
         self._sent = sent
         self._over = False
@@ -175,19 +177,28 @@ class AsyncAnswer:
 
     async def read(self) -> bytes:
         """Read the body to its end, or as much of a failure's as is of use."""
-        async with aclosing(self.pieces()) as pieces:
-            return await read_all(pieces, self.status, self._sent)
+        try:
+            return await read_all(self, self.status, self._sent)
+        finally:
+            await self.close()
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
+    def pieces(self) -> AsyncIterator[bytes]:
         """Give the body as it comes; only as much is read as is asked for.
 
         Raises the HTTP library's `TransportError` or `DecodingError`.
         """
-        try:
-            while piece := await self._receive():
-                yield piece
-        finally:
+        return self
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Give the next piece. A generator would hold each one until the next is asked for."""
+        piece = await self._receive()
+        if not piece:
             await self.close()
+            raise StopAsyncIteration
+        return piece
 
     async def close(self) -> None:
         """Give the connection back if the body was read to its end, and close it if not."""
@@ -209,7 +220,7 @@ class AsyncAnswer:
         self._response.release()
 
     async def _receive(self) -> bytes:
-        content = self._response.content
+        content: aiohttp.StreamReader = self._response.content
         try:
             return await content.readany()
         except (aiohttp.ClientError, OSError) as exception:
@@ -223,28 +234,10 @@ class AsyncAnswer:
             raise
 
 
-class _Body(aiohttp.Payload):
-    """A long request, written piece by piece, in so many seconds."""
-
-    def __init__(self, content: bytes, seconds: float | None) -> None:
-        super().__init__(content)
-        self._size = len(content)
-        self._content = content
-        self._seconds = seconds
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return self._content.decode(encoding, errors)
-
-    async def write(self, writer: Any) -> None:
-        for start in range(0, len(self._content), _AT_ONCE):
-            async with asyncio.timeout(self._seconds):
-                await writer.write(self._content[start : start + _AT_ONCE])
-
-
 def _body(sent: Outgoing) -> Any:
-    if sent.content is None or len(sent.content) <= _AT_ONCE:
+    if sent.content is None or len(sent.content) <= AT_ONCE:
         return sent.content
-    return _Body(sent.content, sent.timeout.write)
+    return Body(sent.content, sent.timeout.write)
 
 
 @lru_cache(maxsize=64)
