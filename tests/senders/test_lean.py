@@ -137,6 +137,39 @@ def test_a_stream_holds_no_key(caller: Any, server: Any, wires: Any) -> None:
     caller.run(stream.close())
 
 
+def _pieces(seen: list[int]) -> Any:
+    for number in range(3):
+        seen.append(number)
+        yield b"%d" % number * 70_000
+
+
+async def _pieces_later() -> Any:
+    for piece in _pieces([]):
+        await asyncio.sleep(0)
+        yield piece
+
+
+@pytest.mark.parametrize("length", [None, "210000"])
+def test_a_body_that_is_made_as_it_is_sent(server: Any, wires: Any, length: str | None) -> None:
+    headers = {} if length is None else {"content-length": length}
+    wanted = b"".join(_pieces([]))
+
+    async def send() -> None:
+        client = async_lean_client(openai.DefaultAsyncHttpxClient)
+        await client.post(server.origin, content=_pieces_later(), headers=headers)
+        await client.aclose()
+
+    for _ in range(2):
+        server.script(wires.http(200, b"{}"))
+    with lean_client(openai.DefaultHttpxClient) as client:
+        client.post(server.origin, content=_pieces([]), headers=headers)
+    asyncio.run(send())
+    assert [body for _, _, body in server.seen] == [wanted] * 2
+    assert [(seen.get("content-length"), seen.get("transfer-encoding")) for _, seen, _ in server.seen] == [
+        ("210000", None)
+    ] * 2
+
+
 _FORGOTTEN = """
 import asyncio, sys
 from dragoman.core import AsyncClient

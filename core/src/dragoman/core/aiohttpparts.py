@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
 
 #: Bytes of a request that are written at once.
 AT_ONCE = 65536
@@ -32,20 +35,28 @@ class Response(aiohttp.ClientResponse):
 
 
 class Body(aiohttp.Payload):
-    """A long request, written piece by piece, in so many seconds."""
+    """A long request, or one that is made as it is sent: written piece by piece, each in so many seconds."""
 
-    def __init__(self, content: bytes, seconds: float | None) -> None:
+    def __init__(self, content: bytes | AsyncIterable[bytes], seconds: float | None) -> None:
         super().__init__(content)
-        self._size = len(content)
+        self._size = len(content) if isinstance(content, bytes) else None
         self._content = content
         self._seconds = seconds
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        """Return it as text."""
-        return self._content.decode(encoding, errors)
+        """Return it as text. Raises `TypeError` for what is made as it is sent."""
+        if isinstance(self._content, bytes):
+            return self._content.decode(encoding, errors)
+        message = "it is made as it is sent"
+        raise TypeError(message)
 
     async def write(self, writer: Any) -> None:
         """Write it. Raises `TimeoutError`."""
-        for start in range(0, len(self._content), AT_ONCE):
+        async for piece in _cut(self._content) if isinstance(self._content, bytes) else self._content:
             async with asyncio.timeout(self._seconds):
-                await writer.write(self._content[start : start + AT_ONCE])
+                await writer.write(piece)
+
+
+async def _cut(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), AT_ONCE):
+        yield content[start : start + AT_ONCE]

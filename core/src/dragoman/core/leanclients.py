@@ -147,12 +147,18 @@ class _Places:
                     found = self._places[origin] = self._connect(origin, proxy_for(origin))
         return found
 
-    def _outgoing(self, request: Any, content: bytes) -> Outgoing:
+    def _is_made_as_it_is_sent(self, request: Any) -> bool:
+        """Whether a body, of a file say, need not be in memory; one of unknown length has to be counted first."""
+        return "content-length" in request.headers and not isinstance(request.stream, self._library.ByteStream)
+
+    def _outgoing(self, request: Any, content: Any) -> Outgoing:
         url = request.url
         if url.scheme not in {"http", "https"}:
             message = f"Request URL has an unsupported protocol '{url.scheme}://'."
             raise self._library.UnsupportedProtocol(message)
         limits = request.extensions.get("timeout", {})
+        if request.headers.pop("transfer-encoding", None):
+            request.headers["content-length"] = str(len(content))
         return Outgoing(
             request.method,
             f"{url.scheme}://{url.netloc.decode('ascii')}",
@@ -182,7 +188,8 @@ class _Places:
 class _Transport(_Places):
     def handle_request(self, request: Any) -> Any:
         """Send a request; its answer's body is still to be read."""
-        sent = self._outgoing(request, request.read())
+        content = request.stream if self._is_made_as_it_is_sent(request) else request.read()
+        sent = self._outgoing(request, content)
         try:
             return self._response(self._place(sent.origin).open(sent), sent)
         except errors.httpx.TransportError as exception:
@@ -197,7 +204,8 @@ class _Transport(_Places):
 class _AsyncTransport(_Places):
     async def handle_async_request(self, request: Any) -> Any:
         """Send a request; its answer's body is still to be read."""
-        sent = self._outgoing(request, await request.aread())
+        content = request.stream if self._is_made_as_it_is_sent(request) else await request.aread()
+        sent = self._outgoing(request, content)
         try:
             return self._response(await self._place(sent.origin).open(sent), sent)
         except errors.httpx.TransportError as exception:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dragoman.core import errors
 
@@ -41,14 +41,15 @@ class Phases(NamedTuple):
 class Outgoing:
     """One HTTP request. `target` is the path with its query; `streams`: a good answer is read piece by piece.
 
-    `headers` are all that are sent, `host` and `content-length` too.
+    `headers` are all that are sent, `host` and `content-length` too. `content` is bytes, None, or pieces of bytes
+    that are made as they are sent, for the asynchronous side asynchronously.
     """
 
     method: str
     origin: str
     target: str
     headers: Mapping[str, str] | list[tuple[str, str]] = field(repr=False)
-    content: bytes | None
+    content: Any
     timeout: Phases
     streams: bool
 

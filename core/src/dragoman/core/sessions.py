@@ -235,7 +235,7 @@ class AsyncAnswer:
 
 
 def _body(sent: Outgoing) -> Any:
-    if sent.content is None or len(sent.content) <= AT_ONCE:
+    if sent.content is None or (isinstance(sent.content, bytes) and len(sent.content) <= AT_ONCE):
         return sent.content
     return Body(sent.content, sent.timeout.write)
 

@@ -10,7 +10,7 @@ from dragoman.core.errors import httpx
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 #: Headers in their order, as they came.
 Fields = list[tuple[bytes, bytes]]
@@ -99,7 +99,9 @@ class _AtOnce:
     The head is written here: the standard library's way costs more than all that the system does with it.
     """
 
-    def ask(self, method: str, target: str, content: bytes | None, headers: Iterable[tuple[str, str]]) -> None:
+    def ask(
+        self, method: str, target: str, content: bytes | Iterable[bytes] | None, headers: Iterable[tuple[str, str]]
+    ) -> None:
         """Send a request, of these headers and no others. Raises `HTTPException` for what would be none."""
         lines = [f"{name}: {value}\r\n" for name, value in headers]
         head = f"{method} {target} HTTP/1.1\r\n{''.join(lines)}\r\n"
@@ -107,7 +109,11 @@ class _AtOnce:
         if head.count("\n") != len(lines) + 2 or head.count("\r") != len(lines) + 2 or "\0" in head:
             message = "a header has a line break"
             raise http.client.HTTPException(message)
-        self.send(head.encode("latin-1") + (content or b""))  # type: ignore[attr-defined]  # the connection's
+        pieces = iter((content,) if isinstance(content, bytes) else content or ())
+        send: Callable[[bytes], object] = self.send  # type: ignore[attr-defined]  # the connection's
+        send(head.encode("latin-1") + next(pieces, b""))
+        for piece in pieces:
+            send(piece)
 
     def answer(self, method: str) -> Response:
         """Read the head of the answer."""
