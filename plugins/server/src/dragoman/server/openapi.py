@@ -40,18 +40,19 @@ _REQUEST_ID = {"x-request-id": {"description": "The request's id, for logs", "sc
 _SECONDS = {"description": "Seconds to wait", "schema": {"type": "string"}}
 
 
-def _answer(description: str, schema: str, **headers: Any) -> Schema:
-    content = {_JSON: {"schema": ref(schema)}}
+def _answer(description: str, *schemas: str, **headers: Any) -> Schema:
+    either = [ref(schema) for schema in schemas]
+    content = {_JSON: {"schema": {"anyOf": either} if either[1:] else either[0]}}
     return {"description": description, "headers": {**_REQUEST_ID, **headers}, "content": content}
 
 
-def _failure(status: str, schema: str) -> Schema:
+def _failure(status: str, *schemas: str) -> Schema:
     more = {"retry-after": _SECONDS} if status in {"429", "503"} else {}
-    return _answer(_STATUSES[status], schema, **more)
+    return _answer(_STATUSES[status], *schemas, **more)
 
 
 def _failures(*statuses: str, dialect: str = "") -> Schema:
-    """Refer to failures in OpenAI's shape, or in that of another dialect."""
+    """Refer to failures in OpenAI's shape, in that of another dialect, or in either, as `anthropic-version` has it."""
     return {status: {"$ref": f"#/components/responses/{dialect}{status}"} for status in statuses or _STATUSES}
 
 
@@ -80,12 +81,12 @@ def _paths() -> Schema:
     one = _gets(
         "getModel",
         "One model",
-        {"200": _answer("The model", "Model"), **_failures()},
+        {"200": _answer("The model", "Model"), **_failures(dialect="Either")},
         parameters=[{**name, "description": "Its name; slashes may stand as they are"}, _VERSION],
     )
     text = {"description": "The page", "content": {"text/plain": {"schema": {"type": "string"}}}}
     page = {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}}
-    listed = {"200": _answer("The models", "Models"), **_failures("400", "401", "403", "429", "500", "504")}
+    listed = {"200": _answer("The models", "Models"), **_failures("400", "401", "403", "429", "500", "504", dialect="Either")}
     told = {"description": "This description", "content": {_JSON: {"schema": {"type": "object"}}}}
     return {
         "/v1/chat/completions": _asks(
@@ -133,6 +134,7 @@ def describe(*, keys: bool) -> Schema:
             "responses": {
                 **{status: _failure(status, "Error") for status in _STATUSES},
                 **{f"Messages{status}": _failure(status, "MessageError") for status in _STATUSES},
+                **{f"Either{status}": _failure(status, "Error", "MessageError") for status in _STATUSES},
             },
             "schemas": schemas(),
         },
