@@ -86,7 +86,10 @@ def _paths() -> Schema:
     )
     text = {"description": "The page", "content": {"text/plain": {"schema": {"type": "string"}}}}
     page = {"description": "The page", "content": {"text/html": {"schema": {"type": "string"}}}}
-    listed = {"200": _answer("The models", "Models"), **_failures("400", "401", "403", "429", "500", "504", dialect="Either")}
+    listed = {
+        "200": _answer("The models", "Models"),
+        **_failures("400", "401", "403", "429", "500", "504", dialect="Either"),
+    }
     told = {"description": "This description", "content": {_JSON: {"schema": {"type": "object"}}}}
     return {
         "/v1/chat/completions": _asks(
