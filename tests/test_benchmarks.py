@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -193,9 +192,10 @@ def test_memory_that_stays_is_seen() -> None:
 
 
 def test_memory_is_measured_of_a_real_side(port: int) -> None:
-    command = [sys.executable, str(HERE / "memory.py"), "dragoman", "anthropic", str(port), "20", "6", "5"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=280, check=True)  # noqa: S603 (ours)
-    found = json.loads(run.stdout)
+    import campaign
+    import environments
+
+    found = campaign.memory(environments.Environments(None), "dragoman", "anthropic", port, (20, 6, 5))
     assert found["calls"]["times"] == 20
     assert found["held"]["open"] == 5
     assert found["connections"] <= 1

@@ -76,7 +76,7 @@ def arguments() -> argparse.Namespace:
 
 def sides(options: argparse.Namespace) -> list[str]:
     """Return who is measured."""
-    return ["sdk", "dragoman", "dragoman direct", *(peers.PEERS if options.peers else ())]
+    return ["sdk", "dragoman", *environments.WITH_AIOHTTP, *(peers.PEERS if options.peers else ())]
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -119,12 +119,12 @@ def memory(options: argparse.Namespace, homes: environments.Environments, port: 
 
     def one(pair: tuple[str, str]) -> dict[str, Any]:
         vendor, side = pair
-        whole = vendor == options.providers[0] and side != "sdk"
+        whole = vendor == options.providers[0] and side not in {"sdk", campaign.ONLY_ASYNC}
         counts = (200, 50, 20) if options.quick else (100_000, 1_000, 300) if whole else (1_000, 300, 300)
         say(f"memory: {vendor}, {side}, {counts[0]} calls")
         return campaign.memory(homes, side, vendor, port, counts)
 
-    pairs = [(vendor, side) for vendor in options.providers for side in ("dragoman", "dragoman direct", "sdk")]
+    pairs = [(vendor, side) for vendor in options.providers for side in ("dragoman", *environments.WITH_AIOHTTP, "sdk")]
     with ThreadPoolExecutor(2) as pool:
         return {f"{vendor}, {side}": found for (vendor, side), found in zip(pairs, pool.map(one, pairs), strict=True)}
 

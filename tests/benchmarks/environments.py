@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+#: Ours with what the extra `dragoman-core[direct]` brings.
+WITH_AIOHTTP = ("dragoman aiohttp", "dragoman direct")
 #: Packages of the environment itself.
 _OWN = {"pip", "setuptools", "wheel", "pkg_resources", "_distutils_hack", "distutils-precedence.pth", "_virtualenv.pth"}
 
@@ -24,8 +26,9 @@ class Environments:
 
     def name(self, side: str, vendor: str) -> str:
         """Return the environment's name for a side."""
-        name = side.replace(" ", "-")
-        return f"{name}-{vendor}" if name in {"sdk", "dragoman", "dragoman-direct"} else name
+        if side in WITH_AIOHTTP:
+            return f"dragoman-direct-{vendor}"
+        return f"{side}-{vendor}" if side in {"sdk", "dragoman"} else side
 
     def python(self, side: str, vendor: str = "") -> str:
         """Return the interpreter for a side, whether it exists or not."""

@@ -1,5 +1,7 @@
 """What stays in memory: `python memory.py SIDE VENDOR PORT CALLS STREAMS OPEN`, a side in a process of its own.
 
+With OPEN streams nothing else is measured.
+
 Prints a line of JSON: growth of the traced memory over CALLS calls (half of them streamed) and over STREAMS streams
 that are left after their first piece, in bytes; connections left open; and the resident memory of each of OPEN streams
 that are read in part and held, in KiB.
@@ -120,19 +122,19 @@ def main(name: str, vendor: str, port: str, *counts: str) -> None:
     times, left, opened = map(int, counts)
     side = peers.make(name, vendor, int(port))
     asked = requests(side, vendor)
+    if opened:
+        asyncio.run(_finish(side, asked, opened))
     result: dict[str, Any] = {"calls": traced(calls(side, asked), min(200, times), times)}
     before = open_files()
     result["abandoned"] = traced(abandoned(side, asked), min(20, left), left)
     gc.collect()
     result["connections"] = open_files() - before
-    # Traced processes are larger; the resident size is of one that was not.
-    asyncio.run(_finish(side, asked, opened, result))
-
-
-async def _finish(side: Side, asked: dict[str, Any], opened: int, result: dict[str, Any]) -> None:
-    if side.async_stream is not None:
-        result["held"] = await held(side, asked, opened)
     print(json.dumps(result), flush=True)  # noqa: T201 (whoever started us reads it)
+
+
+async def _finish(side: Side, asked: dict[str, Any], opened: int) -> None:
+    result = {} if side.async_stream is None else {"held": await held(side, asked, opened)}
+    print(json.dumps(result), flush=True)  # noqa: T201 (as above)
     # Hundreds of open streams would be unwound one by one.
     os._exit(0)
 

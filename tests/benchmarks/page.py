@@ -40,7 +40,8 @@ $ nox -s gateways              # the server, LiteLLM's proxy and Portkey's gatew
 `median [least..most]` over rounds of fresh processes that take turns, each kept on one processor; the provider is a
 program on loopback, so TLS and the network are not in them. CPU is that of the whole client process. *tool stream*:
 20 pieces of arguments, or of text before a whole call where the vendor sends calls whole; *332 KB request*: 200
-messages and 40 tools. *direct* is `Client(sender="direct")`, *SDK* the default, which sends through the vendor's SDK.
+messages and 40 tools. *direct* is `Client(sender="direct")`, *SDK* the default, which sends through the vendor's SDK;
+asynchronously with aiohttp below it where that is installed (*SDK, aiohttp*), else with the SDK's own httpx.
 """
 _GROWTH = """\
 ## How costs grow

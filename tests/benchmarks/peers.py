@@ -29,7 +29,7 @@ def make(name: str, vendor: str, port: int) -> Side:
     os.environ.update({"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY, "MISTRAL_API_KEY": KEY, "BENCH_KEY": KEY})
     if name == "sdk":
         return sides.sdk(vendor, port)
-    if name == "dragoman":
+    if name in {"dragoman", "dragoman aiohttp"}:
         return sides.dragoman(vendor, port)
     if name == "dragoman direct":
         return sides.dragoman(vendor, port, sender="direct")

@@ -46,6 +46,9 @@ def _limits(limit: budget.Limit, unit: str = "") -> list[str]:
     return [f"{value:g}{unit}" if value is not None else "" for value in (limit.must, limit.aim)]
 
 
+_SENDERS = {"dragoman": "SDK", "dragoman aiohttp": "SDK, aiohttp", "dragoman direct": "direct"}
+
+
 def calls_table(run: Run) -> str:
     """Our rows: one for each sender that there is."""
     return table(
@@ -62,7 +65,7 @@ def _our_rows(run: Run) -> Iterator[list[str]]:
                 continue
             limit = budget.limit(vendor, scenario, mode)
             values = ratios(rounds, base)
-            sender = "direct" if side.endswith("direct") else "SDK"
+            sender = _SENDERS[side]
             wall = median(ratios(rounds, base, 1))
             cpu = f"{median(one[_CPU] for one in rounds):,.0f}"
             mark = limit.mark(median(values))

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import workload
-from campaign import PEER_ROUNDS
+from campaign import ONLY_ASYNC, PEER_ROUNDS
 from environments import Environments, footprint
 from sides import KEY, address
 
@@ -73,7 +73,7 @@ def programs(
     for side in sides:
         if side in IMPORTS and environments.has(side):
             found[f"import {side}"] = (environments.python(side), IMPORTS[side])
-        elif side not in IMPORTS:
+        elif side not in IMPORTS and side != ONLY_ASYNC:
             for vendor in vendors:
                 # A first call that is synchronous needs no aiohttp, which openai would import if it were there.
                 python = environments.python(side.partition(" ")[0], vendor)
