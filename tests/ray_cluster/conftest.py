@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -20,6 +21,12 @@ from server_lab import Handler, Provider, Seen, events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _heard() -> None:
+    """Programs hear Ctrl-C whoever runs the tests: in the background it would be ignored, which is inherited."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Teller(Handler):
