@@ -44,5 +44,6 @@ def tables(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for name, costs in curve["series"].items():
             found = exponent(sizes, costs)
             shown = f"**{found:.2f}**" if found > TOO_STEEP else f"{found:.2f}"
-            rows.append([name, *(f"{cost / 1e3:,.2f}" for cost in costs), shown])
+            cells = [f"{cost / 1e3:,.2f}" for cost in costs]
+            rows.append([name, *cells, *("" for _ in sizes[len(cells) :]), shown])
         yield f"{title} (ms)", table(["", *(f"{size:,}" for size in sizes), "exponent"], rows)

@@ -29,6 +29,8 @@ _TOOLS = [1, 5, 20, 50, 100, 200, 500]
 _STREAM = [10, 100, 1_000, 10_000, 100_000]
 _PLUGINS = [1, 3, 10, 30, 100]
 _STREAMS = [1, 10, 100, 500, 1_000, 2_000]
+#: More of them than this, and a plain SDK may wait for ever for its pool.
+_MOST_PLAIN = 500
 _PIECES = 100
 
 _PLUGIN = """\
@@ -150,7 +152,7 @@ class Growth:
         """Return the costs of streams at once, and those of some plain SDKs, whose pools ours are."""
         curve = self.curve("streams at once", sizes, self.of_streams)
         for vendor in ("anthropic", "together"):
-            costs = [self.of_plain_streams(vendor, size) for size in sizes]
+            costs = [self.of_plain_streams(vendor, size) for size in sizes if size <= _MOST_PLAIN]
             curve["series"][f"{vendor}{growing.PLAIN}"] = costs
         return curve
 
