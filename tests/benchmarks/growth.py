@@ -30,7 +30,7 @@ _STREAM = [10, 100, 1_000, 10_000, 100_000]
 _PLUGINS = [1, 3, 10, 30, 100]
 _STREAMS = [1, 10, 100, 500, 1_000, 2_000]
 #: More of them than this, and a plain SDK may wait for ever for its pool.
-_MOST_PLAIN = 500
+_MOST_PLAIN = 100
 _PIECES = 100
 
 _PLUGIN = """\
