@@ -135,7 +135,8 @@ class Campaign:
     def _note(self, where: str, why: str) -> None:
         if where not in self.notes:
             self.say(f"{where}: {why}")
-        self.notes[where] = why
+        # Where the environments lie on one machine is nobody's business.
+        self.notes[where] = why.replace(f"{self.environments.folder}/", "")
 
 
 def _together(answers: list[dict[str, Any]]) -> list[float]:
