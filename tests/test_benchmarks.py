@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,22 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent / "benchmarks"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def modules() -> Iterator[None]:
-    """The benchmarks are scripts beside each other, and find each other as scripts do."""
-    before = set(sys.modules)
-    sys.path.insert(0, str(HERE))
-    yield
-    sys.path.remove(str(HERE))
-    for name in set(sys.modules) - before:
-        if str(HERE) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("scripts")
 
 
 @pytest.fixture(scope="module")
-def port(modules: None) -> Iterator[int]:
+def port(scripts: None) -> Iterator[int]:
     import loopback
 
     with loopback.provider() as found:

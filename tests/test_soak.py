@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 HERE = Path(__file__).parent / "soak"
-pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="memory and files are read from /proc")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def modules() -> Iterator[None]:
-    """The soak's scripts find each other as scripts do."""
-    before = set(sys.modules)
-    sys.path.insert(0, str(HERE))
-    yield
-    sys.path.remove(str(HERE))
-    for name in set(sys.modules) - before:
-        if str(HERE) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+pytestmark = [
+    pytest.mark.usefixtures("scripts"),
+    pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="memory and files are read from /proc"),
+]
 
 
 def test_mixed_traffic_for_some_seconds() -> None:

@@ -21,17 +21,22 @@ LITELLM_PROXY = "litellm[proxy]==1.106.2"
 SCHEMATHESIS = "schemathesis==4.32.5"
 
 
+def from_npm(session: nox.Session, package: str, name: str) -> Path:
+    """Return a folder with a package for node, fetched the first time; skip the session where that cannot be."""
+    if missing := [program for program in ("node", "npm") if not shutil.which(program)]:
+        session.skip(f"{' and '.join(missing)} not found: {name} is for node")
+    quiet = ("--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
+    npm = ("npm", "install", *quiet, package, "--prefix")
+    try:
+        return once(session, package, lambda folder: session.run(*npm, str(folder), external=True))
+    except CommandFailed:
+        session.skip(f"npm could not fetch {name}")
+
+
 @nox.session(requires=["build"])
 def aimock(session: nox.Session) -> None:
     """Run the tests at aimock, a server of three vendors' wires that fails on demand (node, npm)."""
-    if missing := [name for name in ("node", "npm") if not shutil.which(name)]:
-        session.skip(f"{' and '.join(missing)} not found: aimock is a program for node")
-    quiet = ("--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
-    npm = ("npm", "install", *quiet, AIMOCK, "--prefix")
-    try:
-        folder = once(session, AIMOCK, lambda folder: session.run(*npm, str(folder), external=True))
-    except CommandFailed:
-        session.skip("npm could not fetch aimock")
+    folder = from_npm(session, AIMOCK, "aimock")
     install(session, *test_needs())
     script = folder / "node_modules" / AIMOCK.rpartition("@")[0] / "dist" / "cli.js"
     env = {**CLEAN, "DRAGOMAN_AIMOCK": str(script)}
@@ -41,14 +46,7 @@ def aimock(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def server_clients(session: nox.Session) -> None:
     """Run the tests of dragoman's server with clients of other languages: the openai package for node (npm)."""
-    if missing := [name for name in ("node", "npm") if not shutil.which(name)]:
-        session.skip(f"{' and '.join(missing)} not found: the client is a program for node")
-    quiet = ("--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
-    npm = ("npm", "install", *quiet, OPENAI_FOR_NODE, "--prefix")
-    try:
-        folder = once(session, OPENAI_FOR_NODE, lambda folder: session.run(*npm, str(folder), external=True))
-    except CommandFailed:
-        session.skip("npm could not fetch the openai package")
+    folder = from_npm(session, OPENAI_FOR_NODE, "the openai package")
     install(session, *test_needs())
     env = {**CLEAN, "DRAGOMAN_NODE": str(folder)}
     session.run("python", *pytest("tests/servers/server_clients", *session.posargs), env=env)

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(1, str(Path(__file__).parents[2] / "plugins" / "server" / "tests"))
 
 from cluster_lab import WAIT
-from server_lab import Handler, Provider, Seen, events
+from server_lab import Handler, Provider, Seen, events, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,11 +102,5 @@ class Told(Provider):
 @pytest.fixture
 def provider() -> Iterator[Told]:
     """A provider on loopback that does what its models' names say."""
-    server = Told()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.release.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Told()) as server:
+        yield server

@@ -262,7 +262,7 @@ def test_one_warning_is_told_once(vendor: Vendor, tmp_path: Path, batch: Callabl
     assert (found.returncode, found.stderr.count("going on with m (openai/second)")) == (0, 1)
 
 
-def test_nobody_need_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_need_look(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     progress = Progress(Summary(), lambda: None)
     read_end, write_end = os.pipe()
     os.close(read_end)
@@ -273,6 +273,9 @@ def test_nobody_need_look(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
         with suppress(BrokenPipeError):
             gone.close()
+    assert capsys.readouterr() == ("", "")
+    progress.say("here I am")
+    assert capsys.readouterr().err == "dragoman: here I am\n"
 
 
 @pytest.mark.parametrize(

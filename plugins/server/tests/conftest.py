@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from server_lab import KEY, Provider, Served
+from server_lab import KEY, Provider, Served, serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,14 +19,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
-    server = Provider()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.release.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Provider()) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

@@ -9,12 +9,13 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_ProviderT = TypeVar("_ProviderT", bound="Provider")
 KEY = "sk-upstream-01234567"
 USAGE = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
 #: The same in the words of Responses.
@@ -85,6 +86,18 @@ class Provider(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+@contextmanager
+def serving(provider: _ProviderT) -> Iterator[_ProviderT]:
+    """Serve in a thread; whatever waits is let go at the end."""
+    thread = threading.Thread(target=provider.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield provider
+    provider.release.set()
+    provider.shutdown()
+    thread.join()
+    provider.server_close()
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -30,6 +30,8 @@ _T = TypeVar("_T")
 #: Seconds per phase. A file is read and written in pieces, and each has this long.
 _TIMEOUT = {"connect": 30.0, "read": 600.0, "write": 600.0, "pool": 30.0}
 _PIECE = 1024 * 1024
+#: Of a list of batches: id, when it was made (Unix seconds) and what it is known by; and whether there is more.
+Page = tuple[list[tuple[str, float, Any]], bool]
 _RUNNING = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
 
 
@@ -88,23 +90,7 @@ class Batches:
 
     def find(self, job: BatchJob) -> str | None:
         """Return the id of the batch if `create` has made it after all; None: it has not."""
-        cursor = ""
-        while True:
-            entries, more = self.ask(
-                Wire(f"/batches?limit=100{cursor}", method="GET"),
-                lambda page: (
-                    [(str(one["id"]), one["created_at"], one["input_file_id"]) for one in page["data"]],
-                    page.get("has_more"),
-                ),
-            )
-            for batch_id, created, file_id in entries:
-                if created < job.since:
-                    return None
-                if file_id == job.file_id and batch_id not in job.others:
-                    return batch_id
-            cursor, before = f"&after={entries[-1][0]}" if more and entries else "", cursor
-            if cursor in {"", before}:
-                return None
+        return self.find_newest(job, "/batches?limit=100", "after", _read_page, job.file_id)
 
     # A batch that was made.
 
@@ -145,6 +131,23 @@ class Batches:
         return BatchResult(custom_id, error=self.provider.decode_error(0, line.get("error") or "it has no result"))
 
     # What subclasses make use of.
+
+    def find_newest(self, job: BatchJob, path: str, after: str, read: Callable[[Any], Page], mark: Any) -> str | None:
+        """Look for a batch in a list with the newest first; None: none that is no older than the job has this mark.
+
+        `path` has a query, to which `after` adds the id that the page before ended with.
+        """
+        cursor = ""
+        while True:
+            entries, more = self.ask(Wire(path + cursor, method="GET"), read)
+            for batch_id, created, found in entries:
+                if created < job.since:
+                    return None
+                if found == mark and batch_id not in job.others:
+                    return batch_id
+            cursor, before = f"&{after}={entries[-1][0]}" if more and entries else "", cursor
+            if cursor in {"", before}:
+                return None
 
     @staticmethod
     def json_line(head: Json, key: str, wire: Wire) -> bytes:
@@ -244,6 +247,11 @@ class Batches:
             call.api_key, call.extra_headers = self.like.api_key, self.like.extra_headers
             call.extra_query = self.like.extra_query
         return call
+
+
+def _read_page(page: Json) -> Page:
+    entries = [(str(one["id"]), one["created_at"], one["input_file_id"]) for one in page["data"]]
+    return entries, bool(page.get("has_more"))
 
 
 def batches_of(provider: Provider, like: Call | None = None) -> Batches:

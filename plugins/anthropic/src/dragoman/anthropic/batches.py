@@ -43,17 +43,7 @@ class AnthropicBatches(Batches):
 
     def find(self, job: BatchJob) -> str | None:
         """Return a batch of as many requests that was made since; whether it is this one, its results will tell."""
-        cursor = ""
-        while True:
-            entries, more = self.ask(Wire(f"{_PATH}?limit=1000{cursor}", method="GET"), _read_page)
-            for batch_id, created, requests in entries:
-                if created < job.since:
-                    return None
-                if requests == job.requests and batch_id not in job.others:
-                    return batch_id
-            cursor, before = f"&after_id={entries[-1][0]}" if more and entries else "", cursor
-            if cursor in {"", before}:
-                return None
+        return self.find_newest(job, f"{_PATH}?limit=1000", "after_id", _read_page, job.requests)
 
     def state(self, batch_id: str) -> BatchState:
         """Ask how a batch stands."""
