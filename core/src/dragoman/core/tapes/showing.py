@@ -22,8 +22,9 @@ def show_wire(provider: Provider, call: Call, wire: Wire) -> Json:
     Long strings are shortened. A body that is no JSON, or too long even so, is None; `bytes` is its size on the wire.
     """
     scrub = Scrubber().begin(provider, call, wire)
-    body = _shortened(wire.body)
-    if body is not None and len(json.dumps(body, default=str)) > _MOST:
+    # A long string is cut after it was scrubbed: half a secret is still one.
+    body = None if wire.body is None else _shortened(scrub.value(wire.body, "body"))
+    if body is not None and len(json.dumps(body)) > _MOST:
         body = None
     return {
         "provider": call.provider,
@@ -31,7 +32,7 @@ def show_wire(provider: Provider, call: Call, wire: Wire) -> Json:
         "method": wire.method,
         "path": scrub.text(wire.path, "path"),
         "bytes": len(wire.content or b""),
-        "body": None if body is None else scrub.value(body, "body"),
+        "body": body,
     }
 
 
