@@ -6,7 +6,7 @@ import json
 
 from dragoman.core import Call, Provider, Wire, show_wire
 
-KEY = "sk-of-nobody-0123456789abcdefghij"
+KEY = "my-key-of-this-test-only"
 
 
 def test_a_secret_where_a_long_text_is_cut_is_not_shown_in_part() -> None:
