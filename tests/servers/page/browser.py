@@ -115,7 +115,8 @@ class Chromium:
 
     def wait(self, condition: str) -> Any:
         """Wait until an expression is true in the page."""
-        limit = PATIENCE * 1000
+        # Less than the command is given, or nobody would hear what the page showed instead.
+        limit = PATIENCE * 500
         told = f"""new Promise((resolve, reject) => {{
             const end = performance.now() + {limit};
             const look = () => {{

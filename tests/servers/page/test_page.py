@@ -240,6 +240,8 @@ def test_a_gateway_with_keys_wants_one(browser: Chromium, serve: Callable[..., s
     assert browser.run("[localStorage.length, sessionStorage.getItem('dragoman-key')]") == [0, GATEWAY_KEY]
     assert [asked for asked in browser.asked() if GATEWAY_KEY in asked] == []
     fill(browser, "key", "wrong-" + "k" * 40)
+    browser.wait("document.querySelector('#note').textContent.includes('API key')")
+    assert browser.run("document.querySelector('#model').value") == "claude"
     say(browser, "Hello?")
     browser.wait("document.querySelector('.failure')")
     assert "Enter the gateway's key" in browser.run("document.querySelector('.failure').innerText")

@@ -102,7 +102,8 @@ async function loadModels() {
     showModels(await listModels(find("key").value.trim()));
     note("");
   } catch (failure) {
-    showModels([]);
+    // What was picked stays picked: a key that was mistyped is corrected, and the chat goes on.
+    if (!find("model").value) showModels([]);
     note([failure.message, advice(failure)].filter(Boolean).join(" "));
   }
 }
