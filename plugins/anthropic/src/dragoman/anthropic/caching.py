@@ -19,14 +19,14 @@ def limit_breakpoints(body: Json, *, automatic: bool = False) -> None:
     A request that asks for automatic caching (`cache_control` beside `messages`) has used one of them.
     """
     most = MOST - automatic
-    marked = [holder for holder in _lists_of(body) if any(map(_is_marked, holder))]
-    spots = [(holder, index) for holder in marked for index, block in enumerate(holder) if _is_marked(block)]
+    spots = [
+        (holder, index)
+        for holder in _lists_of(body)
+        for index, block in enumerate(holder)
+        if isinstance(block, dict) and block.get("cache_control")
+    ]
     for holder, index in spots[: max(0, len(spots) - most)]:
         holder[index] = {key: value for key, value in holder[index].items() if key != "cache_control"}
-
-
-def _is_marked(block: object) -> bool:
-    return isinstance(block, dict) and bool(block.get("cache_control"))
 
 
 def _lists_of(body: Json) -> list[list[Json]]:

@@ -33,6 +33,14 @@ def text_block(text: str) -> Json:
     return {"type": "text", "text": text}
 
 
+def text_alone(message: Json) -> list[Json] | None:
+    """The blocks of a message that is a role and a text and no more, as most are; None for any other."""
+    text = message.get("content")
+    if type(text) is not str or len(message) != 2:  # noqa: PLR2004 (the two)
+        return None
+    return [] if is_blank(text) else [text_block(text)]
+
+
 def cache_marker(holder: Json, ttl: str | None = None) -> Json:
     """`{"cache_control": …}` for a part, message or tool that has a cache breakpoint; else nothing.
 

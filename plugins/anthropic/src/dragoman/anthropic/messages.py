@@ -8,11 +8,18 @@ thinking blocks that are bound to their transcript stay valid
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dragoman.anthropic.assistant import encode_assistant
-from dragoman.anthropic.content import SYSTEM_PARTS, USER_PARTS, cache_marker, encode_content, mark_last, text_block
+from dragoman.anthropic.content import (
+    SYSTEM_PARTS,
+    USER_PARTS,
+    cache_marker,
+    encode_content,
+    mark_last,
+    text_alone,
+    text_block,
+)
 from dragoman.anthropic.ids import CallIds
 from dragoman.anthropic.results import Results
 from dragoman.core import InvalidRequest
@@ -26,50 +33,62 @@ OPENING = "(The conversation begins with the assistant.)"
 _ROLES = frozenset({"assistant", "function", "system", "tool", "user"})
 
 
-@dataclass(slots=True)
-class Turn:
-    """One wire message in the making. `paused`: the last of it is an answer that the model will go on with."""
-
-    role: str
-    blocks: list[Json]
-    paused: bool = False
-
-
 class _History:
-    """Sorts messages into turns: results right after their calls, and what came in between after the results."""
+    """Sorts messages into turns: results right after their calls, and what came in between after the results.
+
+    A turn is a wire message in the making. `paused`: the last answer is one that the model will go on with.
+    """
 
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
-        self.turns: list[Turn] = []
+        self.turns: list[Json] = []
+        self.paused = False
         self._results = Results()
-        self._deferred: list[Turn] = []
+        self._deferred: list[Json] = []
         self._ids = CallIds()
         self._ttl = _request_ttl(draft)
 
-    def add(self, message: Json, place: str) -> None:
+    def add(self, message: Json, index: int) -> None:
         role = message["role"]
         if role == "assistant":
             if self._results.blocks or self._deferred:
                 self._end_results()
-            turn = encode_assistant(message, place, self.draft, self._ids)
-            self._results.expect(turn.calls)
-            self.turns.append(Turn("assistant", turn.blocks, turn.paused))
+            self.turns.append({"role": role, "content": self._answered(message, index)})
         elif role in {"tool", "function"}:
-            self._results.take(message, place)
+            self._results.take(message, f"messages[{index}]")
         else:
-            parts = USER_PARTS if role == "user" else SYSTEM_PARTS
-            blocks = encode_content(message.get("content"), f"{place}.content", parts, self._ttl)
-            self._deferred.append(Turn(role, mark_last(blocks, cache_marker(message))))
+            self._deferred.append({"role": role, "content": self._said(message, index)})
+
+    def _answered(self, message: Json, index: int) -> list[Json]:
+        blocks = text_alone(message)
+        if blocks is not None:
+            self.paused = self.paused and not blocks
+            return blocks
+        _warn_of_name(self.draft, message)
+        turn = encode_assistant(message, f"messages[{index}]", self.draft, self._ids)
+        self._results.expect(turn.calls)
+        if turn.blocks:
+            self.paused = turn.paused
+        return turn.blocks
+
+    def _said(self, message: Json, index: int) -> list[Json]:
+        blocks = text_alone(message)
+        if blocks is not None:
+            return blocks
+        _warn_of_name(self.draft, message)
+        parts = USER_PARTS if message["role"] == "user" else SYSTEM_PARTS
+        blocks = encode_content(message.get("content"), f"messages[{index}].content", parts, self._ttl)
+        return mark_last(blocks, cache_marker(message))
 
     def _end_results(self) -> None:
         if self._results.expected:
-            self.turns.append(Turn("user", self._results.close(self.draft)))
+            self.turns.append({"role": "user", "content": self._results.close(self.draft)})
             self._results = Results()
             self._ids = CallIds()
         self.turns += self._deferred
         self._deferred.clear()
 
-    def end(self) -> list[Turn]:
+    def end(self) -> list[Json]:
         self._end_results()
         return self.turns
 
@@ -94,13 +113,14 @@ def encode_messages(draft: Draft, messages: Any) -> None:
         lead += 1
     history = _History(draft)
     for index, message in enumerate(checked[lead:], lead):
-        _warn_of_name(draft, message)
-        history.add(message, f"messages[{index}]")
-    turns = _merged(_placed(_merged(history.end()), draft))
-    _check_ends(turns, draft, checked[-1]["role"])
+        history.add(message, index)
+    turns = _merged(history.end())
+    if any(turn["role"] == "system" for turn in turns):
+        turns = _merged(_placed(turns, draft))
+    _check_ends(turns, draft, checked[-1]["role"], paused=history.paused)
     if system:
         draft.body["system"] = system
-    draft.body["messages"] = [{"role": turn.role, "content": turn.blocks} for turn in turns]
+    draft.body["messages"] = turns
 
 
 def _checked(message: Any, index: int) -> Json:
@@ -126,32 +146,34 @@ def _warn_of_name(draft: Draft, message: Json) -> None:
         draft.warn("messages.name", "messages have no name there; the names of the participants were left out.")
 
 
-def _merged(turns: list[Turn]) -> list[Turn]:
+def _merged(turns: list[Json]) -> list[Json]:
     """Join neighbours of one role; a turn without any block disappears."""
-    merged: list[Turn] = []
+    merged: list[Json] = []
+    last = None
     for turn in turns:
-        if not turn.blocks:
+        if not turn["content"]:
             continue
-        if merged and merged[-1].role == turn.role:
-            merged[-1] = Turn(turn.role, [*merged[-1].blocks, *turn.blocks], turn.paused)
+        if turn["role"] == last:
+            merged[-1] = {"role": last, "content": [*merged[-1]["content"], *turn["content"]]}
         else:
             merged.append(turn)
+            last = turn["role"]
     return merged
 
 
-def _placed(turns: list[Turn], draft: Draft) -> list[Turn]:
+def _placed(turns: list[Json], draft: Draft) -> list[Json]:
     """Leave system turns where the model takes them; elsewhere they become marked notes in the user's turn.
 
     A system turn has to follow a user's, or the results of server tools in an assistant's, and to be last or before
     an assistant's. It is never moved to the top: that would change the beginning of every later request.
     """
-    placed: list[Turn] = []
+    placed: list[Json] = []
     for index, turn in enumerate(turns):
-        if turn.role != "system":
+        if turn["role"] != "system":
             placed.append(turn)
             continue
-        before = turns[index - 1].role if index else None
-        after = turns[index + 1].role if index + 1 < len(turns) else "assistant"
+        before = turns[index - 1]["role"] if index else None
+        after = turns[index + 1]["role"] if index + 1 < len(turns) else "assistant"
         if draft.facts.system_messages and after == "assistant" and (before == "user" or _ends_served(turns[:index])):
             placed.append(turn)
             continue
@@ -160,33 +182,34 @@ def _placed(turns: list[Turn], draft: Draft) -> list[Turn]:
             "a system message inside the conversation has no place of its own there; it was sent as a note in the "
             "user's turn.",
         )
-        placed.append(Turn("user", [{**block, **_note(block["text"])} for block in turn.blocks]))
+        notes = [{**block, **_note(block["text"])} for block in turn["content"]]
+        placed.append({"role": "user", "content": notes})
     return placed
 
 
-def _ends_served(turns: list[Turn]) -> bool:
+def _ends_served(turns: list[Json]) -> bool:
     """Whether the last thing said is the result of a tool on Anthropic's side."""
-    return bool(turns) and turns[-1].blocks[-1]["type"].endswith("_tool_result")
+    return bool(turns) and turns[-1]["content"][-1]["type"].endswith("_tool_result")
 
 
 def _note(text: str) -> Json:
     return text_block(f"<operator_note>\n{text}\n</operator_note>")
 
 
-def _check_ends(turns: list[Turn], draft: Draft, last_role: str) -> None:
+def _check_ends(turns: list[Json], draft: Draft, last_role: str, *, paused: bool) -> None:
     """See to the first and the last turn, where Anthropic's rules differ from model to model."""
     if not turns:
         msg = "There is no message with content besides the system prompt. Anthropic needs at least one user message."
         raise InvalidRequest(msg)
-    if turns[0].role == "assistant" and not draft.facts.assistant_first:
+    if turns[0]["role"] == "assistant" and not draft.facts.assistant_first:
         _open_conversation(turns, draft)
     last = turns[-1]
-    if last.role != "assistant":
+    if last["role"] != "assistant":
         return
     if last_role != "assistant":
         msg = f"The last {last_role} message is empty; without it the conversation would end with the assistant's turn."
         raise InvalidRequest(msg)
-    if last.paused:
+    if paused:
         return
     if not draft.facts.prefill:
         msg = (
@@ -194,13 +217,13 @@ def _check_ends(turns: list[Turn], draft: Draft, last_role: str) -> None:
             "Add one, or ask for the form of the answer with response_format."
         )
         raise InvalidRequest(msg)
-    end = last.blocks[-1]
+    end = last["content"][-1]
     if end["type"] == "text":
         text = end["text"].rstrip()
-        last.blocks = [*last.blocks[:-1], *([{**end, "text": text}] if text else [])]
+        last["content"] = [*last["content"][:-1], *([{**end, "text": text}] if text else [])]
 
 
-def _open_conversation(turns: list[Turn], draft: Draft) -> None:
+def _open_conversation(turns: list[Json], draft: Draft) -> None:
     if draft.call.on_unsupported != "adapt":
         msg = (
             "The conversation begins with an assistant message, which this model does not accept. Begin with a user "
@@ -213,4 +236,4 @@ def _open_conversation(turns: list[Turn], draft: Draft) -> None:
         reason="a conversation begins with the user",
         nearest="a user message that says so was put first",
     )
-    turns.insert(0, Turn("user", [text_block(OPENING)]))
+    turns.insert(0, {"role": "user", "content": [text_block(OPENING)]})
