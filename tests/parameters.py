@@ -46,7 +46,10 @@ VALUES: dict[str, Any] = {
     "logprobs": True,
     "max_completion_tokens": 321,
     "max_tokens": 123,
-    "messages": [{"role": "user", "content": "another one"}],
+    "messages": [
+        {"role": "developer", "content": "briefly"},
+        {"role": "user", "content": [{"type": "text", "text": "hi"}]},
+    ],
     "metadata": {"team": "search"},
     "modalities": ["text", "audio"],
     "model": "another-model",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from dragoman.anthropic.content import blocks_of
 from dragoman.anthropic.models import facts_of
 from dragoman.anthropic.request import encode_request
 from dragoman.core import Call, Json
@@ -40,7 +41,7 @@ class Encoded:
     @property
     def blocks(self) -> list[Json]:
         """All content blocks, in order."""
-        return [block for message in self.messages for block in message["content"]]
+        return [block for message in self.messages for block in blocks_of(message["content"])]
 
 
 @pytest.fixture(autouse=True)

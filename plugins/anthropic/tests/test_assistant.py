@@ -43,7 +43,7 @@ def test_text_and_calls_are_both_kept(encode: Any) -> None:
 @pytest.mark.parametrize("calls", [[], None])
 def test_no_calls_are_none(encode: Any, calls: Any) -> None:
     sent = encode(messages=[USER, {"role": "assistant", "content": "a", "tool_calls": calls}, USER])
-    assert sent.messages[1]["content"] == [{"type": "text", "text": "a"}]
+    assert sent.blocks[1:2] == [{"type": "text", "text": "a"}]
 
 
 @pytest.mark.rule(41)

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from dragoman.anthropic.content import blocks_of
+
 MARK = {"type": "ephemeral"}
 
 
 def marked(body: dict[str, Any]) -> list[str]:
     """The names and texts of what has a breakpoint, in the order of the prompt."""
     blocks = [*body.get("tools", []), *body.get("system", [])]
-    blocks += [block for message in body["messages"] for block in message["content"]]
+    blocks += [block for message in body["messages"] for block in blocks_of(message["content"])]
     return [block.get("name") or block["text"] for block in blocks if block.get("cache_control")]
 
 

@@ -38,7 +38,7 @@ def test_leading_system_messages_are_blocks_of_the_system_prompt(encode: Any) ->
     lead = [says("system", "a"), says("developer", parts), says("system", None), says("developer", "d", **MARK)]
     sent = encode(messages=[*lead, says("user", "q")])
     assert sent.body["system"] == [text("a"), {**text("b"), **MARK}, text("c"), {**text("d"), **MARK}]
-    assert sent.messages == [{"role": "user", "content": [text("q")]}]
+    assert sent.messages == [{"role": "user", "content": "q"}]
 
 
 @pytest.mark.rule(25)
@@ -69,7 +69,7 @@ def test_a_later_system_message_keeps_its_place_where_the_model_takes_it(
 ) -> None:
     sent = encode(MODERN, messages=[says("user", "q"), says(role, "N"), says("system", [text("M")]), *tail])
     assert sent.messages[:2] == [
-        {"role": "user", "content": [text("q")]},
+        {"role": "user", "content": "q"},
         {"role": "system", "content": [text("N"), text("M")]},
     ]
     assert "system" not in sent.body
@@ -150,13 +150,21 @@ def test_system_messages_are_text(encode: Any) -> None:
             encode(MODERN, messages=messages)
 
 
+@pytest.mark.rule(28)
+@pytest.mark.parametrize("more", [{}, {"refusal": None, "tool_calls": None}])
+def test_a_text_alone_stays_a_text(encode: Any, more: Json) -> None:
+    """With nulls or without: storage adds and removes them, and the next request has to look alike."""
+    sent = encode(messages=[says("user", "a"), says("assistant", "b", **more), says("user", [text("c")])])
+    assert [message["content"] for message in sent.messages] == ["a", "b", [text("c")]]
+
+
 @pytest.mark.rule(28, 126)
 def test_neighbours_of_one_role_are_joined_without_newlines(encode: Any) -> None:
     messages = [says("user", "a"), says("user", "b"), says("assistant", "c"), says("assistant", "d"), says("user", "e")]
     assert encode(messages=messages).messages == [
         {"role": "user", "content": [text("a"), text("b")]},
         {"role": "assistant", "content": [text("c"), text("d")]},
-        {"role": "user", "content": [text("e")]},
+        {"role": "user", "content": "e"},
     ]
 
 

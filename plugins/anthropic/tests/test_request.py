@@ -33,7 +33,7 @@ def test_the_least_request(encode: Any) -> None:
     assert sent.body == {
         "model": "claude-opus-4-1-20250805",
         "max_tokens": 32000,
-        "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}],
+        "messages": [{"role": "user", "content": "Hello"}],
     }
     assert sent.headers == {}
     assert sent.call.ledger.report() == {}

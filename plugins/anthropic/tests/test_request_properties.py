@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from dragoman.anthropic.content import blocks_of
 from dragoman.anthropic.request import encode_request
 from dragoman.core import Call, DragomanError, InvalidRequest, Json, UnsupportedParameter, pack
 
@@ -140,17 +141,20 @@ def check(body: Json) -> None:
             assert roles[index + 1 : index + 2] in ([], ["assistant"])
     open_calls: list[str] = []
     for message in body["messages"]:
-        kinds = [block["type"] for block in message["content"]]
+        blocks = blocks_of(message["content"])
+        kinds = [block["type"] for block in blocks]
         assert kinds
-        assert all(block["text"] != "" for block in message["content"] if block["type"] == "text")
-        results = [block["tool_use_id"] for block in message["content"] if block["type"] == "tool_result"]
+        assert all(block["text"] != "" for block in blocks if block["type"] == "text")
+        results = [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"]
         assert kinds[: len(results)] == ["tool_result"] * len(results)
         if message["role"] != "system":
             assert sorted(results) == sorted(open_calls)
-            open_calls = [block["id"] for block in message["content"] if block["type"] == "tool_use"]
+            open_calls = [block["id"] for block in blocks if block["type"] == "tool_use"]
             assert len(set(open_calls)) == len(open_calls)
     assert not open_calls
-    marked = [block for message in body["messages"] for block in message["content"] if block.get("cache_control")]
+    marked = [
+        block for message in body["messages"] for block in blocks_of(message["content"]) if block.get("cache_control")
+    ]
     assert len(marked) + sum("cache_control" in block for block in body.get("system", ())) <= 4
 
 
@@ -184,7 +188,7 @@ def flat(body: Json) -> list[tuple[str, Json]]:
     return [
         (message["role"], {key: value for key, value in block.items() if key != "cache_control"})
         for message in body["messages"]
-        for block in message["content"]
+        for block in blocks_of(message["content"])
     ]
 
 

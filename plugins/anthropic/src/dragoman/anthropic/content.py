@@ -21,6 +21,8 @@ log = logging.getLogger("dragoman")
 #: Anthropic's own blocks that may stand in a user's turn or in a tool's result; they go as they are.
 NATIVE_BLOCKS = frozenset({"container_upload", "document", "image", "search_result", "tool_reference"})
 THINKING_BLOCKS = frozenset({"thinking", "redacted_thinking"})
+#: The keys of a message that is a text and no more.
+_TEXT_ALONE = frozenset({"role", "content"})
 
 
 def is_blank(text: object) -> bool:
@@ -33,12 +35,19 @@ def text_block(text: str) -> Json:
     return {"type": "text", "text": text}
 
 
-def text_alone(message: Json) -> list[Json] | None:
-    """The blocks of a message that is a role and a text and no more, as most are; None for any other."""
+def text_alone(message: Json) -> str | None:
+    """The text of a message that is a role and a text and no more, as most are; None for any other."""
     text = message.get("content")
-    if type(text) is not str or len(message) != 2:  # noqa: PLR2004 (the two)
+    if type(text) is not str:
         return None
-    return [] if is_blank(text) else [text_block(text)]
+    if len(message) != len(_TEXT_ALONE) and any(message[key] is not None for key in message.keys() - _TEXT_ALONE):
+        return None
+    return "" if is_blank(text) else text
+
+
+def blocks_of(content: str | list[Json]) -> list[Json]:
+    """A wire message's content as blocks."""
+    return [text_block(content)] if isinstance(content, str) else content
 
 
 def cache_marker(holder: Json, ttl: str | None = None) -> Json:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from dragoman.anthropic.content import blocks_of
 from dragoman.anthropic.models import facts_of
 from dragoman.anthropic.schemas import (
     WRAP_KEY,
@@ -96,7 +97,7 @@ def _constrain(draft: Draft, schema: Json) -> None:
     cited = (
         block.get("citations")
         for message in draft.body["messages"]
-        for block in message["content"]
+        for block in blocks_of(message["content"])
         if block["type"] in {"document", "search_result"}
     )
     if any(isinstance(found, dict) and found.get("enabled") for found in cited):

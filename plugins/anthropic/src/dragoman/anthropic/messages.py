@@ -14,6 +14,7 @@ from dragoman.anthropic.assistant import encode_assistant
 from dragoman.anthropic.content import (
     SYSTEM_PARTS,
     USER_PARTS,
+    blocks_of,
     cache_marker,
     encode_content,
     mark_last,
@@ -36,7 +37,8 @@ _ROLES = frozenset({"assistant", "function", "system", "tool", "user"})
 class _History:
     """Sorts messages into turns: results right after their calls, and what came in between after the results.
 
-    A turn is a wire message in the making. `paused`: the last answer is one that the model will go on with.
+    A turn is a wire message in the making; its content is a text where nothing but a text was said, else blocks.
+    `paused`: the last answer is one that the model will go on with.
     """
 
     def __init__(self, draft: Draft) -> None:
@@ -59,11 +61,11 @@ class _History:
         else:
             self._deferred.append({"role": role, "content": self._said(message, index)})
 
-    def _answered(self, message: Json, index: int) -> list[Json]:
-        blocks = text_alone(message)
-        if blocks is not None:
-            self.paused = self.paused and not blocks
-            return blocks
+    def _answered(self, message: Json, index: int) -> str | list[Json]:
+        text = text_alone(message)
+        if text is not None:
+            self.paused = self.paused and not text
+            return text
         _warn_of_name(self.draft, message)
         turn = encode_assistant(message, f"messages[{index}]", self.draft, self._ids)
         self._results.expect(turn.calls)
@@ -71,10 +73,10 @@ class _History:
             self.paused = turn.paused
         return turn.blocks
 
-    def _said(self, message: Json, index: int) -> list[Json]:
-        blocks = text_alone(message)
-        if blocks is not None:
-            return blocks
+    def _said(self, message: Json, index: int) -> str | list[Json]:
+        text = text_alone(message) if message["role"] == "user" else None
+        if text is not None:
+            return text
         _warn_of_name(self.draft, message)
         parts = USER_PARTS if message["role"] == "user" else SYSTEM_PARTS
         blocks = encode_content(message.get("content"), f"messages[{index}].content", parts, self._ttl)
@@ -147,14 +149,14 @@ def _warn_of_name(draft: Draft, message: Json) -> None:
 
 
 def _merged(turns: list[Json]) -> list[Json]:
-    """Join neighbours of one role; a turn without any block disappears."""
+    """Join neighbours of one role; a turn without any content disappears."""
     merged: list[Json] = []
     last = None
     for turn in turns:
         if not turn["content"]:
             continue
         if turn["role"] == last:
-            merged[-1] = {"role": last, "content": [*merged[-1]["content"], *turn["content"]]}
+            merged[-1] = {"role": last, "content": [*blocks_of(merged[-1]["content"]), *blocks_of(turn["content"])]}
         else:
             merged.append(turn)
             last = turn["role"]
@@ -182,14 +184,14 @@ def _placed(turns: list[Json], draft: Draft) -> list[Json]:
             "a system message inside the conversation has no place of its own there; it was sent as a note in the "
             "user's turn.",
         )
-        notes = [{**block, **_note(block["text"])} for block in turn["content"]]
+        notes = [{**block, **_note(block["text"])} for block in blocks_of(turn["content"])]
         placed.append({"role": "user", "content": notes})
     return placed
 
 
 def _ends_served(turns: list[Json]) -> bool:
     """Whether the last thing said is the result of a tool on Anthropic's side."""
-    return bool(turns) and turns[-1]["content"][-1]["type"].endswith("_tool_result")
+    return bool(turns) and blocks_of(turns[-1]["content"])[-1]["type"].endswith("_tool_result")
 
 
 def _note(text: str) -> Json:
@@ -217,10 +219,10 @@ def _check_ends(turns: list[Json], draft: Draft, last_role: str, *, paused: bool
             "Add one, or ask for the form of the answer with response_format."
         )
         raise InvalidRequest(msg)
-    end = last["content"][-1]
+    *before, end = blocks_of(last["content"])
     if end["type"] == "text":
         text = end["text"].rstrip()
-        last["content"] = [*last["content"][:-1], *([{**end, "text": text}] if text else [])]
+        last["content"] = [*before, *([{**end, "text": text}] if text else [])]
 
 
 def _open_conversation(turns: list[Json], draft: Draft) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dragoman.anthropic.content import THINKING_BLOCKS
+from dragoman.anthropic.content import THINKING_BLOCKS, blocks_of
 from dragoman.anthropic.models import EFFORTS
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def check_replay(draft: Draft) -> None:
     if not draft.facts.claude or draft.body.get("thinking", {}).get("type") != "enabled":
         return
     messages = draft.body["messages"]
-    if len(messages) < 2 or messages[-1]["content"][0]["type"] != "tool_result":  # noqa: PLR2004 (a call and its result)
+    if len(messages) < 2 or blocks_of(messages[-1]["content"])[0]["type"] != "tool_result":  # noqa: PLR2004 (a call and its result)
         return
     if messages[-2]["content"][0]["type"] in THINKING_BLOCKS:
         return

@@ -29,7 +29,13 @@ def without_nulls(value: Any) -> Any:
 
 
 def begun(long: Any, short: Any) -> Any:
-    """Cut a list to the length of another, and what stands last there likewise: a conversation grows at its end."""
+    """Cut a list to the length of another, and what stands last there likewise: a conversation grows at its end.
+
+    A text is begun by a list of parts whose first is that text.
+    """
+    if isinstance(long, list) and isinstance(short, str):
+        first = long[0] if long else None
+        return short if isinstance(first, dict) and first.get("text") == short else long
     if isinstance(long, list) and isinstance(short, list) and short and len(long) >= len(short):
         last = len(short) - 1
         return [*long[:last], begun(long[last], short[last])]
