@@ -23,6 +23,7 @@ WEB_SEARCH = "web_search"
 
 _VALID_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _INVALID = re.compile(r"[^a-zA-Z0-9_-]")
+_CALLS = frozenset({"function_call", "tool_calls"})
 _DATED_TYPE = re.compile(r"_\d{8}$")
 
 
@@ -110,10 +111,10 @@ def _named_in(chat: Json) -> Iterator[Any]:
         if is_custom(tool):
             yield tool["custom"]
     for message in chat.get("messages") or ():
-        if not isinstance(message, dict) or message.get("role") != "assistant":
+        # Most messages have a role and a text only.
+        if not isinstance(message, dict) or _CALLS.isdisjoint(message) or message.get("role") != "assistant":
             continue
-        if "function_call" in message:
-            yield message["function_call"]
+        yield message.get("function_call")
         for call in message.get("tool_calls") or ():
             if isinstance(call, dict):
                 yield call.get("function") or call.get("custom")
