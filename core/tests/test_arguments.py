@@ -11,6 +11,7 @@ import openai
 import pytest
 from openai.resources.chat.completions import Completions
 from openai.types.chat import ChatCompletionMessage
+from pydantic import RootModel
 
 from dragoman.core.arguments import (
     check_arguments,
@@ -26,6 +27,10 @@ from dragoman.core.errors import httpx
 
 class Text(str):
     __slots__ = ()
+
+
+class Word(RootModel[str]):
+    """An object that is no JSON, and stands for a text."""
 
 
 def test_values_become_plain() -> None:
@@ -65,6 +70,41 @@ def test_requests_keep_the_sdks_order() -> None:
     assert list(request) == [name for name in parameters() if name in request]
     assert request.keys() == {"temperature", "messages", "stream", "model"}
     assert set(parameters()) == set(inspect.signature(Completions.create).parameters) - {"self"}
+
+
+def tool(**parameters: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": "f", "parameters": {"type": "object", **parameters}}}
+
+
+def test_tools_that_were_plain_before_are_looked_at_when_they_change() -> None:
+    """Tools are remembered: what resembles them is not taken for them."""
+    tools = [tool(required=["a"], minimum=1)]
+    for _ in range(2):
+        assert plain_request({"tools": tools})["tools"] is tools
+    for strange, wanted in ((("a",), ["a"]), ({"a"}, ["a"]), (Word("a"), "a")):
+        found = plain_request({"tools": [tool(required=strange, minimum=1)]})["tools"]
+        assert found == [tool(required=wanted, minimum=1)]
+        assert type(found[0]["function"]["parameters"]["required"]) is type(wanted)
+    tools[0]["function"]["parameters"]["required"] = (*"ab",)
+    assert plain_request({"tools": tools})["tools"] == [tool(required=["a", "b"], minimum=1)]
+    tools[0]["function"]["parameters"]["required"] = b"a"
+    with pytest.raises(TypeError, match="bytes are not JSON"):
+        plain_request({"tools": tools})
+
+
+def test_few_tools_are_remembered_and_no_large_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: list[bytes] = []
+    monkeypatch.setattr("dragoman.core.arguments._PLAIN_TOOLS", known)
+    for number in range(9):
+        plain_request({"tools": [tool(number=number)]})
+    plain_request({"tools": [tool(description="x" * 2**20)]})
+    last = known[0]
+    assert len(known) == 4
+    assert max(map(len, known)) < 200
+    plain_request({"tools": [tool(number=8)]})
+    assert known[0] is last
+    plain_request({"tools": [tool(number=0)]})
+    assert known[0] is not last
 
 
 def test_unknown_arguments() -> None:

@@ -27,7 +27,7 @@ _TEXT_ALONE = frozenset({"role", "content"})
 
 def is_blank(text: object) -> bool:
     """Whether the API would refuse a text for saying nothing."""
-    return not isinstance(text, str) or not text.strip()
+    return not isinstance(text, str) or not text or text.isspace()
 
 
 def text_block(text: str) -> Json:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dragoman.anthropic.draft import Draft
     from dragoman.core import Json
 
+#: What most tools are: a type, and a definition under the type's name.
+_DEFINED = frozenset({"type", "function", "custom"})
 #: Anthropic's own settings of a tool, which may stand beside `function` or `custom`.
 _TOOL_SETTINGS = ("allowed_callers", "defer_loading", "eager_input_streaming", "input_examples")
 
@@ -29,12 +31,12 @@ def encode_tools(draft: Draft, tools: Any) -> None:
         raise InvalidRequest(msg)
     for index, tool in enumerate(tools):
         place = f"tools[{index}]"
-        if is_native(tool):
-            _add(draft, tool)
+        if isinstance(tool, dict) and isinstance(tool.get("function"), dict):
+            _add(draft, {**_function(draft, tool["function"], place), **_settings(draft, tool)})
         elif is_custom(tool):
             _add(draft, {**_custom(draft, tool["custom"], place), **_settings(draft, tool)})
-        elif isinstance(tool, dict) and isinstance(tool.get("function"), dict):
-            _add(draft, {**_function(draft, tool["function"], place), **_settings(draft, tool)})
+        elif is_native(tool):
+            _add(draft, tool)
         else:
             msg = (
                 f"{place} is no function, no custom tool and none of Anthropic's own. Give it a type and a definition."
@@ -135,6 +137,8 @@ def _custom(draft: Draft, custom: Json, place: str) -> Json:
 
 
 def _settings(draft: Draft, tool: Json) -> Json:
+    if tool.keys() <= _DEFINED:
+        return {}
     settings = {key: tool[key] for key in _TOOL_SETTINGS if key in tool}
     if not draft.call.stream:
         settings.pop("eager_input_streaming", None)
