@@ -23,7 +23,6 @@ WEB_SEARCH = "web_search"
 
 _VALID_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _INVALID = re.compile(r"[^a-zA-Z0-9_-]")
-_CALLS = frozenset({"function_call", "tool_calls"})
 _DATED_TYPE = re.compile(r"_\d{8}$")
 
 
@@ -37,6 +36,8 @@ def tool_names(chat: Json) -> dict[str, str]:
     reserved = {WEB_SEARCH} if chat.get("web_search_options") is not None else set()
     names = dict.fromkeys(_names_in(chat))
     valid = {name for name in names if _VALID_NAME.fullmatch(name)}
+    if len(valid) == len(names) and reserved.isdisjoint(valid):
+        return {}
     taken = valid | reserved
     renamed: dict[str, str] = {}
     for name in names:
@@ -112,12 +113,15 @@ def _named_in(chat: Json) -> Iterator[Any]:
             yield tool["custom"]
     for message in chat.get("messages") or ():
         # Most messages have a role and a text only.
-        if not isinstance(message, dict) or _CALLS.isdisjoint(message) or message.get("role") != "assistant":
+        if not isinstance(message, dict) or not ("tool_calls" in message or "function_call" in message):
             continue
-        yield message.get("function_call")
-        for call in message.get("tool_calls") or ():
-            if isinstance(call, dict):
-                yield call.get("function") or call.get("custom")
+        if message.get("role") == "assistant":
+            yield message.get("function_call")
+            yield from (
+                call.get("function") or call.get("custom")
+                for call in message.get("tool_calls") or ()
+                if isinstance(call, dict)
+            )
 
 
 def _free_name(name: str, taken: set[str]) -> str:
