@@ -94,6 +94,34 @@ def test_a_client_of_the_users_own(colour: Any, server: Any) -> None:
     assert server.requests[0].headers["authorization"] == "Bearer sk-own"
 
 
+def test_a_subclass_of_the_sdks_client_gets_the_path(colour: Any, server: Any) -> None:
+    """It may make an address of its own of it, as Azure's does."""
+    base: Any = openai.AsyncOpenAI if colour.asynchronous else openai.OpenAI
+
+    class Moved(base):  # type: ignore[misc]  # one of two
+        def post(self, path: str, **more: Any) -> Any:
+            return super().post(f"/moved{path}", **more)
+
+    name = "async_client" if colour.asynchronous else "client"
+    client = Moved(base_url=server.url, api_key="k", max_retries=0)
+    colour.make(Provider(name="here", **{name: client})).create()
+    assert server.requests[0].path == "/v1/moved/chat/completions"
+
+
+def test_an_address_that_is_changed(colour: Any, server: Any) -> None:
+    """The client's own address is what counts, in each call."""
+    name = "async_client" if colour.asynchronous else "client"
+    client = (openai.AsyncOpenAI if colour.asynchronous else openai.OpenAI)(
+        base_url=f"{server.url}/one/", api_key="k", max_retries=0
+    )
+    made = colour.make(Provider(name="here", **{name: client}))
+    made.create()
+    client.base_url = f"{server.url}/two"
+    made.create()
+    made.create()
+    assert [request.path.rpartition("/chat")[0][-4:] for request in server.requests] == ["/one", "/two", "/two"]
+
+
 def test_options_of_the_sdk(colour: Any, server: Any) -> None:
     options = {"default_headers": {"X-Sdk": "1"}, "organization": "org"}
 

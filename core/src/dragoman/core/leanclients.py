@@ -115,7 +115,9 @@ class _Building:
         return made
 
     def _address(self, url: Any) -> Any:
-        """Parse an address, once for all requests to it."""
+        """Parse an address, unless the SDK has, once for all requests to it."""
+        if isinstance(url, self.library.URL):
+            return url
         text, parsed = self._last
         if text != url:
             parsed = self.library.URL(url)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _FORM = "multipart/form-data"
+#: Clients that send a path to their own address. Their subclasses (Azure's, Bedrock's) look at the path, and change it.
+_PLAIN = ("OpenAI", "AsyncOpenAI", "Anthropic", "AsyncAnthropic", "Together", "AsyncTogether")
 #: Other ways than a key to say to the openai SDK who is calling.
 _CREDENTIALS = frozenset({"admin_api_key", "api_key", "workload_identity"})
 
@@ -47,6 +49,8 @@ class _Sdk:
         self.lacking = lacking
         self.module = errors.sdk_module(client)
         self.httpx = errors.http_library(self.module)
+        self._plain = {getattr(self.module, name, None) for name in _PLAIN}
+        self._base: tuple[Any, str] = (None, "")
 
     def request(self, call: Call, wire: Wire, stream_class: Any) -> tuple[Any, str, dict[str, Any]]:
         """Choose the client (a copy, if the call has a key of its own), the path and the arguments."""
@@ -69,7 +73,19 @@ class _Sdk:
             arguments["content"] = wire.content
         if call.stream:
             arguments.update(stream=True, stream_cls=stream_class)
-        return client, wire.path, arguments
+        return client, self.address(client, wire.path), arguments
+
+    def address(self, client: Any, path: str) -> str:
+        """Return the whole address of a path, where nobody else has a say in it; else the path.
+
+        Of a path, the SDK parses itself and its own address together with it, in each call.
+        """
+        base = client.base_url
+        if base is not self._base[0]:
+            text = str(base)
+            alone = type(client) in self._plain and isinstance(client.api_key, str) and client.api_key
+            self._base = (base, text.rstrip("/") if alone and "?" not in text else "")
+        return f"{self._base[1]}/{path.lstrip('/')}"
 
     def headers(self, call: Call, wire: Wire) -> dict[str, Any]:
         """Write the headers in the SDK's own spelling: with another one, some versions send a header twice."""
