@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
 import openai
 import pytest
 
-from dragoman.core import AsyncSender, Call, InvalidRequest, Provider, Sender, async_http_sender, http_sender
+from dragoman.core import (
+    AsyncClient,
+    AsyncSender,
+    Call,
+    InvalidRequest,
+    Provider,
+    Sender,
+    async_http_sender,
+    http_sender,
+)
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -55,6 +65,27 @@ def test_what_is_sent(our_road: Any, server: Any, plain: Plain) -> None:
     assert (first.headers["x-api-key"], first.headers["x-one"]) == ("sk-here-1111", "1")
     assert second.headers["x-api-key"] == "sk-call-2222"
     assert first.json["temperature"] == 0
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_aiohttp_sends_where_it_is_installed(installed: bool, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("aiohttp")
+    if not installed:
+        monkeypatch.setattr("dragoman.core.leanclients.find_spec", lambda name: None)
+    made: list[Any] = []
+
+    class Watched(Plain):
+        def async_sender(self) -> AsyncSender:
+            made.append(super().async_sender())
+            return made[-1]
+
+    async def ask() -> str:
+        async with AsyncClient(providers=[Watched(base_url=server.url, api_key="k")]) as client:
+            answer = await client.chat.completions.create(model="plain/m", messages=[{"role": "user", "content": "Hi"}])
+        return answer.choices[0].message.content or ""
+
+    assert asyncio.run(ask())
+    assert type(made[0]._client).__name__ == ("Sessions" if installed else "HttpxClient")
 
 
 def test_headers_may_be_fixed(colour: Any, server: Any) -> None:

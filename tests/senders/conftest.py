@@ -13,12 +13,13 @@ import zlib
 from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
+from unittest import mock
 
 import openai
 import pytest
 
 from dragoman.anthropic import Anthropic
-from dragoman.core import AsyncClient, Client, CompatibleProvider, async_http_sender, http_sender
+from dragoman.core import AsyncClient, Client, CompatibleProvider, async_http_sender, direct, http_sender
 from dragoman.mistralai import Mistral
 from dragoman.openai import OpenAI
 from dragoman.together import Together
@@ -223,7 +224,7 @@ class AnthropicWire:
 
 
 class Plain(CompatibleProvider):
-    """A vendor without an SDK."""
+    """A vendor without an SDK, on a machine without aiohttp; with it, the sender is the one of "direct"."""
 
     name = "plain"
 
@@ -231,7 +232,8 @@ class Plain(CompatibleProvider):
         return http_sender(self.base_url, self._headers)
 
     def async_sender(self) -> AsyncSender:
-        return async_http_sender(self.base_url, self._headers)
+        with mock.patch.object(direct, "aiohttp_serves", return_value=False):
+            return async_http_sender(self.base_url, self._headers)
 
     def headers(self, key: str) -> dict[str, str]:
         return super().headers(key)

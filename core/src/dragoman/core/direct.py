@@ -1,7 +1,7 @@
 """Our own HTTP senders: straight to the vendor, with a plain key, and no SDK in between.
 
-The synchronous one is the standard library's, the asynchronous one aiohttp's, or httpx's where speed was not
-asked for. What they send and when they send it again is said here, once.
+The synchronous one is the standard library's, the asynchronous one aiohttp's, or httpx's where that is not there.
+What they send and when they send it again is said here, once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dragoman.core.connections import Connections
 from dragoman.core.credentials import Credentials
 from dragoman.core.errors import PluginError, httpx, made_response
 from dragoman.core.inflating import ACCEPTED
+from dragoman.core.leanclients import aiohttp_serves
 from dragoman.core.outgoing import GOOD, Outgoing, phases
 from dragoman.core.provider import AsyncReply, Call, Reply
 from dragoman.core.proxies import PORTS, basic_auth, proxy_for
@@ -46,10 +47,13 @@ def http_sender(base_url: str, headers: Headers | None = None) -> Sender:
 
 
 def async_http_sender(base_url: str, headers: Headers | None = None) -> AsyncSender:
-    """`http_sender` for the asynchronous side, through that HTTP library."""
+    """`http_sender` for the asynchronous side, through aiohttp where that is installed, else that HTTP library."""
+    http = _Http(base_url, headers)
+    if aiohttp_serves():
+        return _over_aiohttp(http)
     from dragoman.core.httpxclients import HttpxClient
 
-    return _AsyncHttpSender(_Http(base_url, headers), HttpxClient())
+    return _AsyncHttpSender(http, HttpxClient())
 
 
 def direct_sender(provider: Provider) -> Sender:
@@ -60,10 +64,7 @@ def direct_sender(provider: Provider) -> Sender:
 def async_direct_sender(provider: Provider) -> AsyncSender:
     """`direct_sender` for the asynchronous side, through aiohttp. Raises `PluginError` if that is not installed."""
     need_aiohttp()
-    from dragoman.core.sessions import Sessions
-
-    http = _Http(provider.base_url, Credentials(provider), provider.sdk_options.get("default_query"))
-    return _AsyncHttpSender(http, Sessions(http.origin, http.proxy))
+    return _over_aiohttp(_Http(provider.base_url, Credentials(provider), provider.sdk_options.get("default_query")))
 
 
 def need_aiohttp() -> None:
@@ -71,6 +72,12 @@ def need_aiohttp() -> None:
     if util.find_spec("aiohttp") is None:
         message = "sender='direct' needs aiohttp for asynchronous calls: pip install 'dragoman-core[direct]'"
         raise PluginError(message)
+
+
+def _over_aiohttp(http: _Http) -> AsyncSender:
+    from dragoman.core.sessions import Sessions
+
+    return _AsyncHttpSender(http, Sessions(http.origin, http.proxy))
 
 
 class _Http:

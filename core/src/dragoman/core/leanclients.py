@@ -48,11 +48,7 @@ def lean_client(client_class: Any, **options: Any) -> Any:
 def async_lean_client(client_class: Any, **options: Any) -> Any:
     """`lean_client` for the asynchronous side; None, too, without aiohttp or outside of asyncio."""
     library = _library(client_class)
-    if library is None or not only_plain_proxies() or find_spec("aiohttp") is None:
-        return None
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if library is None or not aiohttp_serves():
         return None
     from dragoman.core.sessions import Sessions
 
@@ -62,6 +58,17 @@ def async_lean_client(client_class: Any, **options: Any) -> Any:
     transport = type("AsyncLeanTransport", (_AsyncTransport, library.AsyncBaseTransport), {})
     made = type("AsyncLeanClient", (_Building, client_class), {"library": library})
     return made(transport=transport(library, connect, _async_body(library)), **options)
+
+
+def aiohttp_serves() -> bool:
+    """Whether aiohttp may send: it is installed, asyncio runs, and no proxy wants more than plain HTTP."""
+    if not only_plain_proxies() or find_spec("aiohttp") is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _library(client_class: Any) -> Any:
