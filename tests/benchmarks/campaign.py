@@ -22,6 +22,8 @@ MODES = ("sync", "async")
 PEER_ROUNDS = 2
 #: The SDKs as senders with aiohttp, which changes nothing of synchronous calls.
 ONLY_ASYNC = "dragoman aiohttp"
+#: Seconds for what one process measures of memory.
+_LONGEST = 900
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,11 @@ def memory(
     found: dict[str, Any] = {}
     # What the calls have freed would hide what the streams hold: these are held in a process of their own.
     for part in ((*counts[:2], 0), (0, 0, counts[2])):
-        run = subprocess.run([*command, *map(str, part)], capture_output=True, text=True, check=False)  # noqa: S603 (an environment of ours)
+        options: dict[str, Any] = {"capture_output": True, "text": True, "timeout": _LONGEST}
+        try:
+            run = subprocess.run([*command, *map(str, part)], check=False, **options)  # noqa: S603 (an environment of ours)
+        except subprocess.TimeoutExpired:
+            return {"failed": f"not done after {_LONGEST} seconds"}
         if run.returncode or not run.stdout:
             return {"failed": (run.stderr.strip().splitlines() or ["it printed nothing"])[-1][:300]}
         found.update(json.loads(run.stdout))

@@ -64,7 +64,14 @@ if TYPE_CHECKING:
     from dragoman.core.readable import diff_json, lay_out
     from dragoman.core.registration import register_hooks, stand_in
     from dragoman.core.retries import retry_pauses, retry_wait
-    from dragoman.core.senders import async_sdk_sender, check_headers, refuse_offline, sdk_sender
+    from dragoman.core.senders import (
+        async_reply_of,
+        async_sdk_sender,
+        check_headers,
+        refuse_offline,
+        reply_of,
+        sdk_sender,
+    )
     from dragoman.core.service import AsyncAnswer, AsyncService, failure, make_ask, read_ask
     from dragoman.core.tapes import Recorder, Replayer, show_wire
 
@@ -127,7 +134,7 @@ _HOME = {
     "readable": ("diff_json", "lay_out"),
     "registration": ("register_hooks", "stand_in"),
     "retries": ("retry_pauses", "retry_wait"),
-    "senders": ("async_sdk_sender", "check_headers", "refuse_offline", "sdk_sender"),
+    "senders": ("async_reply_of", "async_sdk_sender", "check_headers", "refuse_offline", "reply_of", "sdk_sender"),
     "service": ("AsyncAnswer", "AsyncService", "failure", "make_ask", "read_ask"),
     "tapes": ("Recorder", "Replayer", "show_wire"),
 }
@@ -187,6 +194,7 @@ __all__ = [
     "async_http_client",
     "async_http_sender",
     "async_lean_client",
+    "async_reply_of",
     "async_sdk_sender",
     "batches_of",
     "capabilities_of",
@@ -217,6 +225,7 @@ __all__ = [
     "read_config",
     "refuse_offline",
     "register_hooks",
+    "reply_of",
     "retry_pauses",
     "retry_wait",
     "sdk_sender",

@@ -104,18 +104,6 @@ class _Sdk:
             headers["Content-Type"] = headers["Content-Type"].replace(_FORM, _FORM.capitalize(), 1)
         return headers
 
-    def response(self, result: Any, call: Call) -> Any:
-        """Take a response out of the stream class that some SDKs wrap it in.
-
-        A stream remembers where its request went, but neither its headers, one of which holds the key, nor its body: it
-        may stay open for long.
-        """
-        response = getattr(result, "response", result)
-        if call.stream:
-            asked = response.request
-            response.request = self.httpx.Request(asked.method, asked.url)
-        return response
-
     def timeout(self, timeout: Timeout) -> Any:
         """Each SDK takes the Timeout of its own HTTP library."""
         if timeout is None or isinstance(timeout, int | float):
@@ -130,7 +118,7 @@ class _SdkSender(_Sdk):
             result = getattr(client, wire.method.lower())(path, **arguments)
         except self.module.APIStatusError as exception:
             return failed_reply(exception)
-        return reply_of(self.response(result, call), stream=call.stream)
+        return reply_of(_unwrapped(result), stream=call.stream)
 
     def close(self) -> None:
         self.client.close()
@@ -144,16 +132,22 @@ class _AsyncSdkSender(_Sdk):
         except self.module.APIStatusError as exception:
             reply = failed_reply(exception)
             return AsyncReply(reply.status, reply.headers, reply.content, response=reply.response, cause=exception)
-        return async_reply_of(self.response(result, call), stream=call.stream)
+        return async_reply_of(_unwrapped(result), stream=call.stream)
 
     async def close(self) -> None:
         await self.client.close()
 
 
+def _unwrapped(result: Any) -> Any:
+    """Take a response out of the stream class that some SDKs wrap it in."""
+    return getattr(result, "response", result)
+
+
 def reply_of(response: Any, *, stream: bool) -> Reply:
-    """Make the reply of an HTTP library's response: read already, or to be read piece by piece."""
+    """Make the reply of a response of httpx's or httpx2's: read already, or to be read piece by piece."""
     if not stream:
         return Reply(response.status_code, response.headers, response.content, response=response)
+    _forget_request(response)
     return Reply(
         response.status_code,
         response.headers,
@@ -167,6 +161,7 @@ def async_reply_of(response: Any, *, stream: bool) -> AsyncReply:
     """`reply_of` for the asynchronous side."""
     if not stream:
         return AsyncReply(response.status_code, response.headers, response.content, response=response)
+    _forget_request(response)
     return AsyncReply(
         response.status_code,
         response.headers,
@@ -174,6 +169,12 @@ def async_reply_of(response: Any, *, stream: bool) -> AsyncReply:
         close=response.aclose,
         response=response,
     )
+
+
+def _forget_request(response: Any) -> None:
+    """Let a stream, which may stay open for long, keep where its request went, without headers (a key) and body."""
+    asked = response.request
+    response.request = type(asked)(asked.method, asked.url)
 
 
 def _is_packed(response: Any) -> bool:

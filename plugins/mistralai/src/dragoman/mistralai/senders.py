@@ -16,7 +16,17 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from dragoman.core import AsyncReply, MissingKey, Reply, check_headers, refuse_offline, retry_pauses, retry_wait
+from dragoman.core import (
+    AsyncReply,
+    MissingKey,
+    Reply,
+    async_reply_of,
+    check_headers,
+    refuse_offline,
+    reply_of,
+    retry_pauses,
+    retry_wait,
+)
 
 if TYPE_CHECKING:
     from dragoman.core import Call, Wire
@@ -196,9 +206,7 @@ def _reply(call: Call, response: Any) -> Reply:
         finally:
             response.close()
         return Reply(status, headers, content, response=response, cause=_failure(response))
-    if not call.stream:
-        return Reply(status, headers, response.content, response=response)
-    return Reply(status, headers, pieces=response.iter_bytes(), close=response.close, response=response)
+    return reply_of(response, stream=call.stream)
 
 
 class AsyncMistralSender(_Mistral):
@@ -239,6 +247,4 @@ async def _async_reply(call: Call, response: Any) -> AsyncReply:
         finally:
             await response.aclose()
         return AsyncReply(status, headers, content, response=response, cause=_failure(response))
-    if not call.stream:
-        return AsyncReply(status, headers, response.content, response=response)
-    return AsyncReply(status, headers, pieces=response.aiter_bytes(), close=response.aclose, response=response)
+    return async_reply_of(response, stream=call.stream)
