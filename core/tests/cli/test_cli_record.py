@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from dragoman.core.cli.record import summarise
 from dragoman.core.tapes.tape import Tape
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
     from conftest import Server
@@ -91,6 +91,49 @@ def test_signals_reach_the_program(start: Any, name: str) -> None:
     code, _, told = finish(process)
     assert code == 7
     assert told == "dragoman: nothing was recorded in tapes: no dragoman client of this program sent anything\n"
+
+
+_EARLY = """\
+import os, signal, subprocess, sys
+from dragoman.core.cli import child
+
+class Quick(subprocess.Popen):
+    # The program is ready, and the signal is there, before whoever started the program goes on.
+    def __init__(self, *args, **options):
+        super().__init__(*args, stdout=subprocess.PIPE, **options)
+        assert self.stdout.readline() == b"ready\\n"
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+subprocess.Popen = Quick
+sys.exit(child.run([sys.executable, "-c", sys.argv[1]], {}))
+"""
+_WAITS = """\
+import signal, sys, threading
+done = threading.Event()
+signal.signal(signal.SIGUSR1, lambda *_: done.set())
+print("ready", flush=True)
+sys.exit(7 if done.wait(60) else 8)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of this kind are Unix'")
+def test_a_signal_that_is_there_at_once_reaches_the_program() -> None:
+    done = subprocess.run([sys.executable, "-c", _EARLY, _WAITS], check=False, timeout=300)  # noqa: S603 (ours)
+    assert done.returncode == 7
+
+
+def test_what_is_ignored_stays_ignored(start: Any) -> None:
+    """As under `nohup`: the program that is run ignores it, too."""
+    program = (
+        "import os, signal; os.kill(os.getppid(), signal.SIGHUP); os.kill(os.getpid(), signal.SIGHUP); print('here')"
+    )
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        process = start("record", sys.executable, "-c", program)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    code, out, _ = finish(process)
+    assert (code, out) == (0, "here\n")
 
 
 def test_a_terminal_reaches_the_program(start: Any, tmp_path: Path) -> None:

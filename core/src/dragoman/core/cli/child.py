@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
 #: What shells answer for a program that is not there, or that cannot be run; and add to the number of a signal.
@@ -23,13 +23,14 @@ _PASSED_ON = ("SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "S
 def run(command: Sequence[str], settings: Mapping[str, str | None]) -> int:
     """Run a program with these environment variables (None: unset) and return its exit code, as a shell would."""
     environment = {name: value for name, value in {**os.environ, **settings}.items() if value is not None}
-    try:
-        child = subprocess.Popen(command, env=environment)  # noqa: S603 (running the caller's program is the point)
-    except FileNotFoundError:
-        return _refuse(f"{command[0]}: there is no such program", _MISSING)
-    except OSError as exception:
-        return _refuse(f"{command[0]} cannot be run: {exception.strerror}", _NO_PROGRAM)
-    with _passing_on(child):
+    with _passing_on() as started:
+        try:
+            child = subprocess.Popen(command, env=environment)  # noqa: S603 (running the caller's program is the point)
+        except FileNotFoundError:
+            return _refuse(f"{command[0]}: there is no such program", _MISSING)
+        except OSError as exception:
+            return _refuse(f"{command[0]} cannot be run: {exception.strerror}", _NO_PROGRAM)
+        started(child)
         code = child.wait()
     return code if code >= 0 else _SIGNALLED - code
 
@@ -40,17 +41,31 @@ def _refuse(message: str, code: int) -> int:
 
 
 @contextmanager
-def _passing_on(child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Hand signals on to the child, and live until it has ended."""
+def _passing_on() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Hand signals on to the child, and live until it has ended. It is named by a call of what this gives.
+
+    They are kept from before it is started, since it may be at work, and whoever started us may know it, before we are.
+    What is ignored stays ignored, by the child too.
+    """
+    children: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def pass_on(number: int, _: FrameType | None) -> None:
-        if signal.Signals(number).name not in _FROM_TERMINAL or not _in_foreground():
+        if not children:
+            early.append(number)
+        elif signal.Signals(number).name not in _FROM_TERMINAL or not _in_foreground():
+            children[0].send_signal(number)
+
+    def started(child: subprocess.Popen[bytes]) -> None:
+        children.append(child)
+        for number in early:
             child.send_signal(number)
 
     numbers = [getattr(signal, name) for name in _PASSED_ON if hasattr(signal, name)]
-    before = {number: signal.signal(number, pass_on) for number in numbers}
+    heard = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, pass_on) for number in heard}
     try:
-        yield
+        yield started
     finally:
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)

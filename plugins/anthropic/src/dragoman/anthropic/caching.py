@@ -23,7 +23,7 @@ def limit_breakpoints(body: Json, *, automatic: bool = False) -> None:
         (holder, index)
         for holder in _lists_of(body)
         for index, block in enumerate(holder)
-        if isinstance(block, dict) and block.get("cache_control")
+        if block.get("cache_control")
     ]
     for holder, index in spots[: max(0, len(spots) - most)]:
         holder[index] = {key: value for key, value in holder[index].items() if key != "cache_control"}
