@@ -81,11 +81,14 @@ class _Sdk:
         Of a path, the SDK parses itself and its own address together with it, in each call.
         """
         base = client.base_url
-        if base is not self._base[0]:
-            text = str(base)
+        known, text = self._base
+        if base is not known:
             alone = type(client) in self._plain and isinstance(client.api_key, str) and client.api_key
-            self._base = (base, text.rstrip("/") if alone and "?" not in text else "")
-        return f"{self._base[1]}/{path.lstrip('/')}"
+            text = str(base).rstrip("/") if alone else ""
+            if "?" in text:
+                text = ""
+            self._base = (base, text)
+        return f"{text}/{path.lstrip('/')}"
 
     def headers(self, call: Call, wire: Wire) -> dict[str, Any]:
         """Write the headers in the SDK's own spelling: with another one, some versions send a header twice."""
