@@ -31,8 +31,6 @@ _PLUGINS = [1, 3, 10, 30, 100]
 _STREAMS = [1, 10, 100, 500, 1_000, 2_000]
 #: More of them than this, and a plain SDK may wait for ever for its pool.
 _MOST_PLAIN = 100
-#: More of them than this take minutes where a pool is quadratic.
-_MOST_WITHOUT = 500
 _PIECES = 100
 
 _PLUGIN = """\
@@ -100,7 +98,6 @@ class Growth:
             vendor: sides.dragoman(vendor, port, timeout=600)
             for vendor in workload.VENDORS
         }
-        self.without: dict[str, Side] = {}
         self.runner = asyncio.Runner()
 
     def curve(self, title: str, sizes: list[int], cost: Callable[[str, int], float]) -> dict[str, Any]:
@@ -136,17 +133,6 @@ class Growth:
         """Return the cost of the same with the vendor's own SDK."""
         return self._at_once(sides.sdk(vendor, self.port), count, timeout=600)
 
-    def of_streams_without_aiohttp(self, vendor: str, count: int) -> float:
-        """Return the cost of the same where the SDK has to send with its own HTTP library."""
-        if vendor not in self.without:
-            self.without[vendor] = sides.dragoman(vendor, self.port, timeout=600)
-        # Nobody looks for it again once the first stream is open.
-        kept, sys.modules["aiohttp"] = sys.modules.pop("aiohttp"), None  # type: ignore[assignment]  # that is how it is said
-        try:
-            return self._at_once(self.without[vendor], count)
-        finally:
-            sys.modules["aiohttp"] = kept
-
     def _at_once(self, side: Side, count: int, **options: Any) -> float:
         asked = {**side.request(workload.chat("text"), f"stream-{_PIECES}"), **options}
         assert side.async_stream is not None
@@ -163,12 +149,9 @@ class Growth:
         return cheapest(lambda: self.runner.run(at_once()), self.seconds, 1)
 
     def streams(self, sizes: list[int]) -> dict[str, Any]:
-        """Return the costs of streams at once; without aiohttp, which has pools of its own; and those of plain SDKs."""
+        """Return the costs of streams at once, and those of some plain SDKs, whose pools ours are."""
         curve = self.curve("streams at once", sizes, self.of_streams)
         for vendor in ("anthropic", "together"):
-            self.say(f"growth: streams at once, {vendor}, without aiohttp, and its plain SDK")
-            costs = [self.of_streams_without_aiohttp(vendor, size) for size in sizes if size <= _MOST_WITHOUT]
-            curve["series"][f"{vendor}{growing.WITHOUT}"] = costs
             costs = [self.of_plain_streams(vendor, size) for size in sizes if size <= _MOST_PLAIN]
             curve["series"][f"{vendor}{growing.PLAIN}"] = costs
         return curve
