@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -29,13 +30,15 @@ if TYPE_CHECKING:
 
 
 class Reached:
-    """Answers slowly, or not at all for now; tells when the vendor was asked so often."""
+    """Answers slowly, or not until it is let go; tells when the vendor was asked so often."""
 
     def __init__(self, vendor: Vendor, *, latency: float = 0.0, hold: bool = False) -> None:
         self._latency = latency
         self._count, self._wanted = 0, 10**9
         self._event = threading.Event()
-        self.hold = hold
+        self._let_go: Future[None] = Future()
+        if not hold:
+            self.let_go()
         vendor.answer = self._answer
 
     async def _answer(self, body: Json) -> Any:
@@ -43,9 +46,14 @@ class Reached:
         if self._count >= self._wanted:
             self._event.set()
         await asyncio.sleep(self._latency)
-        while self.hold:  # noqa: ASYNC110 (it is let go from another thread)
-            await asyncio.sleep(0.01)
+        # Shielded: one request that is given up does not let go, nor hold, the others.
+        await asyncio.shield(asyncio.wrap_future(self._let_go))
         return await usual(body)
+
+    def let_go(self) -> None:
+        """Let all go that are held, and whoever comes later; once is enough."""
+        if not self._let_go.done():
+            self._let_go.set_result(None)
 
     def wait(self, more: int) -> None:
         self._event.clear()
@@ -103,7 +111,7 @@ def test_ctrl_c_twice_does_not_wait(vendor: Vendor, tmp_path: Path) -> None:
         pause.wait(0.01)
     os.kill(process.pid, signal.SIGINT)
     assert end(process) == 130
-    reached.hold = False
+    reached.let_go()
     assert ids(tmp_path / "o.jsonl") == []
 
 
@@ -233,7 +241,7 @@ def test_two_runs_do_not_write_the_same_file(vendor: Vendor, tmp_path: Path, bat
     found = batch("r.jsonl", "-o", "o.jsonl")
     assert found.returncode == 2
     assert "is being written by another run" in found.stderr
-    reached.hold = False
+    reached.let_go()
     assert end(process) == 0
     assert len(read(tmp_path / "o.jsonl")) == 50
 
@@ -310,7 +318,8 @@ def test_a_run_that_is_stopping_shows_no_share(vendor: Vendor, tmp_path: Path) -
             except OSError:
                 break
             # It is let go when a line was shown after the one that says so.
-            reached.hold = b" done" not in seen.partition(b"stopping:")[2]
+            if b" done" in seen.partition(b"stopping:")[2]:
+                reached.let_go()
     os.close(ours)
     assert process.returncode == 130
     assert b"\xe2\x96\x91" not in seen.partition(b"stopping:")[2]

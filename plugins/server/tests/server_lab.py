@@ -93,11 +93,13 @@ def serving(provider: _ProviderT) -> Iterator[_ProviderT]:
     """Serve in a thread; whatever waits is let go at the end."""
     thread = threading.Thread(target=provider.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    yield provider
-    provider.release.set()
-    provider.shutdown()
-    thread.join()
-    provider.server_close()
+    try:
+        yield provider
+    finally:
+        provider.release.set()
+        provider.shutdown()
+        thread.join()
+        provider.server_close()
 
 
 class Handler(BaseHTTPRequestHandler):

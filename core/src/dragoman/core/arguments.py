@@ -93,13 +93,11 @@ def plain_request(params: Mapping[str, Any]) -> dict[str, Any]:
     What is plain already is the caller's own, and is not to be changed.
     """
     request = {name: params[name] for name in parameters() if name in params and not is_omitted(params[name])}
-    tools = request.get("tools")
-    known = type(tools) is list and _are_plain_tools(tools)
-    return {name: value if known and name == "tools" else plain(value) for name, value in request.items()}
+    return {name: _plain_tools(value) if name == "tools" else plain(value) for name, value in request.items()}
 
 
-def _are_plain_tools(tools: list[Any]) -> bool:
-    """Whether tools are plain. A conversation sends the same ones again and again, and most of a request is they.
+def _plain_tools(tools: Any) -> Any:
+    """`plain` for tools: a conversation sends the same ones again and again, and most of a request is they.
 
     marshal writes the same only of what is the same: types too, a tuple is no list. It takes a third of the time of a
     look at every value.
@@ -107,11 +105,11 @@ def _are_plain_tools(tools: list[Any]) -> bool:
     try:
         written = marshal.dumps(tools)
     except ValueError:
-        return False
+        return plain(tools)
     if written in _PLAIN_TOOLS:
-        return True
-    found = _are_plain(tools)
-    if found and len(written) <= _LARGEST_TOOLS:
+        return tools
+    found = plain(tools)
+    if found is tools and len(written) <= _LARGEST_TOOLS:
         _PLAIN_TOOLS[:] = [written, *_PLAIN_TOOLS[: _MOST_TOOLS - 1]]
     return found
 

@@ -84,9 +84,8 @@ class _Sdk:
         known, text = self._base
         if base is not known:
             alone = type(client) in self._plain and isinstance(client.api_key, str) and client.api_key
-            text = str(base).rstrip("/") if alone else ""
-            if "?" in text:
-                text = ""
+            text = str(base).rstrip("/")
+            text = text if alone and "?" not in text else ""
             self._base = (base, text)
         return f"{text}/{path.lstrip('/')}"
 

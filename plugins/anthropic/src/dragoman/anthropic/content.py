@@ -42,7 +42,7 @@ def text_alone(message: Json) -> str | None:
         return None
     if len(message) != len(_TEXT_ALONE) and any(message[key] is not None for key in message.keys() - _TEXT_ALONE):
         return None
-    return "" if not text or text.isspace() else text
+    return "" if is_blank(text) else text
 
 
 def blocks_of(content: str | list[Json]) -> list[Json]:
