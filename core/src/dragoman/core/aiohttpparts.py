@@ -11,8 +11,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
-#: Bytes of a request that are written at once.
-AT_ONCE = 65536
+#: Bytes of a request that are written at once. In smaller pieces each is a copy, and a call of the system's.
+_AT_ONCE = 524288
 _NO_HEADERS: CIMultiDictProxy[str] = CIMultiDictProxy(CIMultiDict())
 
 
@@ -58,5 +58,5 @@ class Body(aiohttp.Payload):
 
 
 async def _cut(content: bytes) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), AT_ONCE):
-        yield content[start : start + AT_ONCE]
+    for start in range(0, len(content), _AT_ONCE):
+        yield content[start : start + _AT_ONCE]

@@ -18,7 +18,7 @@ import aiohttp
 import yarl
 from multidict import CIMultiDict
 
-from dragoman.core.aiohttpparts import AT_ONCE, Body, Response
+from dragoman.core.aiohttpparts import Body, Response
 from dragoman.core.errors import httpx
 from dragoman.core.outgoing import (
     CONNECTIONS,
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 _MADE: ContextVar[list[bool]] = ContextVar("_MADE")
 #: Bytes that a connection holds before it stops reading.
 _BUFFER = 65536
+#: Bytes of a request that the system takes at once, so that to write them needs no limit of time.
+_SHORT = 65536
 _LONGEST_HEADER = 65536
 #: `aiohttp` says of a time-out only in which of these it happened.
 _TIME_OUTS: tuple[tuple[type[Exception], Any], ...] = (
@@ -235,7 +237,7 @@ class AsyncAnswer:
 
 
 def _body(sent: Outgoing) -> Any:
-    if sent.content is None or (isinstance(sent.content, bytes) and len(sent.content) <= AT_ONCE):
+    if sent.content is None or (isinstance(sent.content, bytes) and len(sent.content) <= _SHORT):
         return sent.content
     return Body(sent.content, sent.timeout.write)
 

@@ -35,12 +35,16 @@ def text_block(text: str) -> Json:
     return {"type": "text", "text": text}
 
 
-def text_alone(message: Json) -> str | None:
-    """The text of a message that is a role and a text and no more, as most are; None for any other."""
+def is_text_turn(message: Json) -> bool:
+    """Whether a message of a user or an assistant is Anthropic's as it stands: a role and a text, as most are."""
     text = message.get("content")
-    if type(text) is not str:
-        return None
-    if len(message) != len(_TEXT_ALONE) and any(message[key] is not None for key in message.keys() - _TEXT_ALONE):
+    return type(text) is str and len(message) == len(_TEXT_ALONE) and not text.isspace() and text != ""
+
+
+def text_alone(message: Json) -> str | None:
+    """The text of a message that says nothing else, but for what is null; None for any other message."""
+    text = message.get("content")
+    if type(text) is not str or any(message[key] is not None for key in message.keys() - _TEXT_ALONE):
         return None
     return "" if is_blank(text) else text
 

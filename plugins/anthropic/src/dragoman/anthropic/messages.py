@@ -17,6 +17,7 @@ from dragoman.anthropic.content import (
     blocks_of,
     cache_marker,
     encode_content,
+    is_text_turn,
     mark_last,
     text_alone,
     text_block,
@@ -55,32 +56,41 @@ class _History:
         if role == "assistant":
             if self._results.blocks or self._deferred:
                 self._end_results()
-            self.turns.append({"role": role, "content": self._answered(message, index)})
+            self.turns.append(self._answered(message, index))
         elif role in {"tool", "function"}:
             self._results.take(message, f"messages[{index}]")
+        elif self._results.expected:
+            self._deferred.append(self._said(message, index))
         else:
-            self._deferred.append({"role": role, "content": self._said(message, index)})
+            self.turns.append(self._said(message, index))
 
-    def _answered(self, message: Json, index: int) -> str | list[Json]:
+    def _answered(self, message: Json, index: int) -> Json:
+        if is_text_turn(message):
+            self.paused = False
+            return message
         text = text_alone(message)
         if text is not None:
             self.paused = self.paused and not text
-            return text
+            return {"role": "assistant", "content": text}
         _warn_of_name(self.draft, message)
         turn = encode_assistant(message, f"messages[{index}]", self.draft, self._ids)
         self._results.expect(turn.calls)
         if turn.blocks:
             self.paused = turn.paused
-        return turn.blocks
+        return {"role": "assistant", "content": turn.blocks}
 
-    def _said(self, message: Json, index: int) -> str | list[Json]:
-        text = text_alone(message) if message["role"] == "user" else None
-        if text is not None:
-            return text
+    def _said(self, message: Json, index: int) -> Json:
+        role = message["role"]
+        if role == "user":
+            if is_text_turn(message):
+                return message
+            text = text_alone(message)
+            if text is not None:
+                return {"role": role, "content": text}
         _warn_of_name(self.draft, message)
-        parts = USER_PARTS if message["role"] == "user" else SYSTEM_PARTS
+        parts = USER_PARTS if role == "user" else SYSTEM_PARTS
         blocks = encode_content(message.get("content"), f"messages[{index}].content", parts, self._ttl)
-        return mark_last(blocks, cache_marker(message))
+        return {"role": role, "content": mark_last(blocks, cache_marker(message))}
 
     def _end_results(self) -> None:
         if self._results.expected:
@@ -222,7 +232,8 @@ def _check_ends(turns: list[Json], draft: Draft, last_role: str, *, paused: bool
     *before, end = blocks_of(last["content"])
     if end["type"] == "text":
         text = end["text"].rstrip()
-        last["content"] = [*before, *([{**end, "text": text}] if text else [])]
+        # A new turn: the old one may be the caller's own message.
+        turns[-1] = {**last, "content": [*before, *([{**end, "text": text}] if text else [])]}
 
 
 def _open_conversation(turns: list[Json], draft: Draft) -> None:
