@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import math
 from collections import OrderedDict, UserDict
 from typing import Any
 
@@ -66,7 +67,8 @@ def test_bytes_are_refused(value: Any) -> None:
 
 
 def test_requests_keep_the_sdks_order() -> None:
-    request = plain_request({"temperature": 1, "messages": [], "seed": openai.omit, "stream": True, "model": "m"})
+    given = {"temperature": 1, "messages": [], "seed": openai.omit, "stream": True, "model": "m"}
+    request = plain_request(given).request
     assert list(request) == [name for name in parameters() if name in request]
     assert request.keys() == {"temperature", "messages", "stream", "model"}
     assert set(parameters()) == set(inspect.signature(Completions.create).parameters) - {"self"}
@@ -80,16 +82,27 @@ def test_tools_that_were_plain_before_are_looked_at_when_they_change() -> None:
     """Tools are remembered: what resembles them is not taken for them."""
     tools = [tool(required=["a"], minimum=1)]
     for _ in range(2):
-        assert plain_request({"tools": tools})["tools"] is tools
+        assert plain_request({"tools": tools}).request["tools"] is tools
     for strange, wanted in ((("a",), ["a"]), ({"a"}, ["a"]), (Word("a"), "a")):
-        found = plain_request({"tools": [tool(required=strange, minimum=1)]})["tools"]
+        found = plain_request({"tools": [tool(required=strange, minimum=1)]}).request["tools"]
         assert found == [tool(required=wanted, minimum=1)]
         assert type(found[0]["function"]["parameters"]["required"]) is type(wanted)
     tools[0]["function"]["parameters"]["required"] = (*"ab",)
-    assert plain_request({"tools": tools})["tools"] == [tool(required=["a", "b"], minimum=1)]
+    assert plain_request({"tools": tools}).request["tools"] == [tool(required=["a", "b"], minimum=1)]
     tools[0]["function"]["parameters"]["required"] = b"a"
     with pytest.raises(TypeError, match="bytes are not JSON"):
         plain_request({"tools": tools})
+
+
+def test_tools_are_known_to_be_finite_if_they_are() -> None:
+    tools = [tool(minimum=1.5)]
+    for _ in range(2):
+        assert plain_request({"tools": tools}).finite == {"tools"}
+    for strange in (math.nan, -math.inf, Word("a"), 10**40):
+        tools[0]["function"]["parameters"]["minimum"] = strange
+        for _ in range(2):
+            assert not plain_request({"tools": tools}).finite
+    assert not plain_request({"messages": []}).finite
 
 
 def test_few_tools_are_remembered_and_no_large_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,13 @@ def test_numbers_that_must_not_be_sent(value: Any, place: str) -> None:
         encode_json(value)
 
 
+def test_what_was_looked_at_before_is_not_again() -> None:
+    value = {"known": [math.nan], "b": math.inf}
+    with pytest.raises(ValueError, match="b must"):
+        encode_json(value, {"known"})
+    assert encode_json({**value, "b": 1.0}, {"known"}) == b'{"known":[null],"b":1.0}'
+
+
 @pytest.mark.parametrize("value", [{"a": object()}, [{1: 1, (1, 2): 2}]])
 def test_what_json_cannot_say(value: Any) -> None:
     with pytest.raises((TypeError, ValueError)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from typing import Any
 
@@ -61,6 +62,32 @@ def test_a_hook_has_a_request_of_its_own(road: Any, server: Any, provider: Provi
     assert server.requests[0].json["messages"] == [{"role": "user", "content": "Bye"}]
     assert messages == [{"role": "user", "content": "Hi"}]
     assert tools == [{"type": "function", "function": {"name": "given"}}]
+
+
+def test_numbers_that_are_none_do_not_get_past_tools_that_are_known(
+    colour: Any, server: Any, provider: Provider, diary: Any
+) -> None:
+    """Tools that were sent before are not looked at again, but for what may be new in them."""
+    parameters: Json = {"type": "object", "default": 1.5}
+    tools: list[Any] = [{"type": "function", "function": {"name": "given", "parameters": parameters}}]
+    client = colour.make(provider)
+    for _ in range(2):
+        client.create(tools=tools)
+    with pytest.raises(openai.OpenAIError, match="default must be a finite number"):
+        client.create(extra_body={"tools": [{"function": {"parameters": {"default": math.inf}}}]}, tools=tools)
+    parameters["default"] = math.nan
+    with pytest.raises(openai.OpenAIError, match="default must be a finite number"):
+        client.create(tools=tools)
+    parameters["default"] = 1.5
+    client.create(tools=tools)
+
+    def change(call: Call) -> None:
+        call.request["tools"][0]["function"]["parameters"]["default"] = math.nan
+
+    diary.on["before_call"] = change
+    with pytest.raises(openai.OpenAIError, match="default must be a finite number"):
+        client.create(tools=tools)
+    assert len(server.requests) == 3
 
 
 def test_after_call_sees_what_was_asked(road: Any, server: Any, provider: Provider, diary: Any) -> None:

@@ -6,11 +6,13 @@ import inspect
 import marshal
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import openai
 from openai.resources.chat.completions import Completions
 from pydantic import BaseModel
+
+from dragoman.core.codec import is_finite
 
 if TYPE_CHECKING:
     from dragoman.core.provider import Timeout
@@ -18,9 +20,10 @@ if TYPE_CHECKING:
 _RAW_RESPONSE = "x-stainless-raw-response"
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _OMITTED = frozenset({openai.NotGiven, openai.Omit})
-#: Lists of tools that were found to be plain, as marshal writes them; the last ones that were sent, and none too large.
+#: Lists of tools that were found to be plain and finite, as marshal writes them; the last ones, and none too large.
 _PLAIN_TOOLS: list[bytes] = []
 _MOST_TOOLS, _LARGEST_TOOLS = 4, 2**20
+_TOOLS = frozenset({"tools"})
 
 #: What openai 3 writes at the head of its request bodies, before the rest in the order of its signature.
 _HEAD = () if openai.VERSION.startswith("2.") else ("model", "stream", "service_tier")
@@ -87,17 +90,32 @@ def keep_extra_body_apart(options: Any) -> Any:
     return options
 
 
-def plain_request(params: Mapping[str, Any]) -> dict[str, Any]:
+class PlainRequest(NamedTuple):
+    """A request in plain JSON types, and which of its keys are known to hold no number that JSON cannot say."""
+
+    request: dict[str, Any]
+    finite: frozenset[str] = frozenset()
+
+
+def plain_request(params: Mapping[str, Any]) -> PlainRequest:
     """Return the arguments as plain JSON types, in the SDK's order, without the omitted ones.
 
     What is plain already is the caller's own, and is not to be changed.
     """
-    request = {name: params[name] for name in parameters() if name in params and not is_omitted(params[name])}
-    return {name: _plain_tools(value) if name == "tools" else plain(value) for name, value in request.items()}
+    request: dict[str, Any] = {}
+    finite: frozenset[str] = frozenset()
+    for name in parameters():
+        if name not in params or is_omitted(params[name]):
+            continue
+        if name == "tools":
+            request[name], finite = _plain_tools(params[name])
+        else:
+            request[name] = plain(params[name])
+    return PlainRequest(request, finite)
 
 
-def _plain_tools(tools: Any) -> Any:
-    """`plain` for tools: a conversation sends the same ones again and again, and most of a request is they.
+def _plain_tools(tools: Any) -> tuple[Any, frozenset[str]]:
+    """Make tools plain, and say whether they are finite: a conversation sends the same ones again and again.
 
     marshal writes the same only of what is the same: types too, a tuple is no list. It takes a third of the time of a
     look at every value.
@@ -105,13 +123,14 @@ def _plain_tools(tools: Any) -> Any:
     try:
         written = marshal.dumps(tools)
     except ValueError:
-        return plain(tools)
+        return plain(tools), frozenset()
     if written in _PLAIN_TOOLS:
-        return tools
+        return tools, _TOOLS
     found = plain(tools)
-    if found is tools and len(written) <= _LARGEST_TOOLS:
-        _PLAIN_TOOLS[:] = [written, *_PLAIN_TOOLS[: _MOST_TOOLS - 1]]
-    return found
+    if found is not tools or len(written) > _LARGEST_TOOLS or not is_finite(tools):
+        return found, frozenset()
+    _PLAIN_TOOLS[:] = [written, *_PLAIN_TOOLS[: _MOST_TOOLS - 1]]
+    return tools, _TOOLS
 
 
 def plain(value: Any) -> Any:

@@ -57,6 +57,7 @@ class Ask:
     after the client's own. `writer` writes the answer of a chat; without one it is OpenAI's.
     `native` is the chat as Anthropic's dialect has it: a provider that has the dialect gets it, and its answer is
     handed on as it is, unless a hook wants to see chunks or has changed the request.
+    `finite` are keys of the request that are known to hold no number that JSON cannot say.
     """
 
     request: Json
@@ -68,3 +69,4 @@ class Ask:
     query: Mapping[str, object] = field(default_factory=dict, repr=False)
     writer: AnswerWriter | None = None
     native: Json | None = None
+    finite: frozenset[str] = frozenset()

@@ -17,6 +17,7 @@ class Attempt:
 
     `wait`: in so many seconds it may be sent. `hide_usage`: a stream's usage is asked for, but not by the caller.
     `native`: the same request in Anthropic's dialect, for a provider that has it. `on_wire` is shown what is sent.
+    `finite`: keys of the request without a number that JSON cannot say; what a provider makes of them has none either.
     """
 
     provider: Provider
@@ -25,3 +26,4 @@ class Attempt:
     hide_usage: bool = False
     native: Json | None = None
     on_wire: Callable[[Provider, Call, Wire], object] | None = None
+    finite: frozenset[str] = frozenset()

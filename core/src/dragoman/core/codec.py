@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -30,13 +33,16 @@ def decode_json(data: bytes | str) -> Any:
         raise ValueError(msg) from exception
 
 
-def encode_json(value: Any) -> bytes:
-    """Encode as compact UTF-8 JSON, key order kept; raises ValueError or TypeError for what JSON cannot say."""
+def encode_json(value: Any, finite: Collection[str] = ()) -> bytes:
+    """Encode as compact UTF-8 JSON, key order kept; raises ValueError or TypeError for what JSON cannot say.
+
+    `finite` are keys of an object whose values were looked at already: there is no number in them that is not finite.
+    """
     content = encode_lenient(value)
-    # msgspec writes null where the number is not finite; such a null must not reach a provider unseen. To pack it all
-    # again takes less time than to look for such a null, which may stand in any text, too.
-    if _may_be_infinite(value):
-        _refuse_infinite(value, "")
+    # msgspec writes null where the number is not finite; such a null must not reach a provider unseen.
+    doubtful = {key: item for key, item in value.items() if key not in finite} if finite else value
+    if not is_finite(doubtful):
+        _refuse_infinite(doubtful, "")
     return content
 
 
@@ -48,13 +54,16 @@ def encode_lenient(value: Any) -> bytes:
         return json.dumps(_finite(value), separators=(",", ":")).encode()
 
 
-def _may_be_infinite(value: Any) -> bool:
-    """Whether a number that is not finite may be anywhere in it; False is certain."""
+def is_finite(value: Any) -> bool:
+    """Whether all numbers in it are certainly finite.
+
+    To pack it all again takes less time than to look for a null in JSON, which may stand in any text, too.
+    """
     try:
         packed = _pack(value)
     except (OverflowError, UnicodeEncodeError, msgspec.EncodeError):
-        return True
-    return _FLOAT in packed and _NOT_FINITE.search(packed) is not None
+        return False
+    return _FLOAT not in packed or _NOT_FINITE.search(packed) is None
 
 
 def _refuse_infinite(value: Any, path: str) -> None:

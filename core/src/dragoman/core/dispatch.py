@@ -87,7 +87,7 @@ class Dispatcher:
         call = self._call(provider, ask, options)
         call.extra_body = extra_body
         hide_usage = options.count_usage and _ask_for_usage(call)
-        attempt = Attempt(provider, call, hide_usage=hide_usage, native=ask.native, on_wire=options.on_wire)
+        attempt = Attempt(provider, call, 0.0, hide_usage, ask.native, options.on_wire, ask.finite)
         return Exchange(attempt, self.hooks, ask.content, ask.content_type)
 
     def capabilities(self, model: str) -> Capabilities:
@@ -140,7 +140,7 @@ class Dispatcher:
         # What an entry says stands in the chat alone.
         native = None if entry.params or entry.extra_body else ask.native
         pace, hide_usage = self.config.pace(entry), _ask_for_usage(call)
-        return Attempt(provider, call, pace, hide_usage=hide_usage, native=native, on_wire=options.on_wire)
+        return Attempt(provider, call, pace, hide_usage, native, options.on_wire, ask.finite)
 
     def redacted(self, text: str) -> str:
         """Return a text of a provider's, without the keys of providers: some servers quote the one that they refuse."""

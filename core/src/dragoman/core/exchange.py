@@ -95,8 +95,7 @@ class Exchange:
 
     def open(self) -> Wire | None:
         """Make the wire; None if a hook answered, or if there is nothing to ask the vendor."""
-        call = self.call
-        asked = call.request
+        call, asked = self.call, self.call.request
         if self.hooks.sees_requests:
             call.request, call.extra_body = copied(call.request), copied(call.extra_body)
         self.hooks.before_call(call)
@@ -119,7 +118,8 @@ class Exchange:
             wire.content = self.content
             wire.headers = {**wire.headers, "content-type": self.content_type}
         elif wire.content is None and wire.body is not None:
-            wire.content = encode_json(wire.body)
+            changed = self.hooks.sees_requests or call.extra_body
+            wire.content = encode_json(wire.body, () if changed else self._tried.finite)
         self._phase = "sending"
         if self._tried.on_wire is not None:
             self._tried.on_wire(self.provider, call, wire)

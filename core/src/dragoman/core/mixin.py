@@ -208,7 +208,8 @@ class ClientMixin:
         options = self._call_options(
             params.pop("extra_headers", None), params.pop("extra_query", None), params.pop("timeout", openai.not_given)
         )
-        return self._dispatcher.exchange(Ask(plain_request(params), endpoint), options)
+        plain = plain_request(params)
+        return self._dispatcher.exchange(Ask(plain.request, endpoint, finite=plain.finite), options)
 
 
 def plan_of(client: ClientMixin) -> tuple[Json, CallOptions]:
