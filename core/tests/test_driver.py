@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,20 @@ def test_pieces_come_when_they_are_sent(road: Any, server: Any, provider: Provid
     assert next(items).choices[0].delta.content == "a"
     gate.set()
     assert [item.choices[0].delta.content for item in items] == ["b"]
+
+
+def test_a_stream_does_not_keep_what_it_gave(colour: Any, server: Any, provider: Provider) -> None:
+    """Hundreds of streams may wait; each would hold a chunk."""
+    sent = [server.chunk("a"), server.chunk("b"), server.chunk("c", "stop")]
+    server.script(server.stream(*sent, server.event("[DONE]")))
+    stream = colour.make(provider).stream()
+    for _ in range(2):
+        chunk = next(stream) if isinstance(stream, openai.Stream) else colour.run(anext(stream))
+        given = weakref.ref(chunk)
+        assert given() is chunk
+        del chunk
+        assert given() is None
+    stream.close() if isinstance(stream, openai.Stream) else colour.run(stream.close())
 
 
 @pytest.mark.parametrize("end", [(), ("cut",), ("reset",)], ids=["clean", "cut", "reset"])

@@ -255,13 +255,15 @@ async def _aresumed(taken: list[_T], items: AsyncGenerator[_T, None]) -> AsyncGe
 
 
 async def _aitems(exchange: Exchange, reply: AsyncReply | None, step: Step[_T]) -> AsyncGenerator[Any, None]:
+    given: dict[str, _T] = {}
     try:
         yield None
         async for piece in _apieces(reply):
             found = step(piece)
             del piece
-            for item in found:
-                yield item
+            # A variable would keep each item until the next one is wanted.
+            for given["last"] in found:
+                yield given.pop("last")
             if exchange.done:
                 break
         for item in step(None):

@@ -199,11 +199,8 @@ class Exchange:
             chunks = self._feed_whole(piece)
         else:
             chunks = self._feed_events(piece)
-        del piece  # its parts wait to be taken, for as long as the caller likes
-        for found in chunks:
-            chunk = self._see(found)
-            if chunk is not None:
-                yield chunk
+        # A generator would keep the chunk that it gave, for as long as the caller likes.
+        return filter(None, map(self._see, chunks))
 
     def relay(self, piece: bytes | None) -> Iterator[bytes]:
         """Like `feed`, as the bytes of OpenAI's own stream; the vendor's bytes where nothing was translated."""

@@ -148,7 +148,7 @@ class ChunkReader:
             status = _status(sent)
             raise VendorError(self._dialect.decode_error(status or 500, sent), status)
         rest = {key: value for key, value in sent.items() if key not in {"choices", "usage"}}
-        usage, choices = sent.get("usage"), sent.get("choices") or ()
+        usage, choices = sent.get("usage"), list(sent.get("choices") or ())
         if not (self._head or choices or usage or sent.get("id")):
             # Some begin with a remark of their own, and name the answer one chunk later.
             self._early.append(rest)
@@ -157,13 +157,14 @@ class ChunkReader:
         yield from ({**early, **self._head, "object": "chat.completion.chunk", "choices": []} for early in self._early)
         self._early.clear()
         head = {**rest, **self._head, "object": "chat.completion.chunk"}
+        del sent, rest  # what is left waits to be taken, for as long as the caller likes
         if usage:
             # Some servers count as they go: the last numbers are the ones.
             self._usage = {**head, "choices": [], "usage": self._dialect.decode_usage(usage)}
         elif not choices:
             yield {**head, "choices": []}
-        for choice in choices:
-            yield from self._read(head, self._dialect.decode_choice(self._call, choice))
+        while choices:
+            yield from self._read(head, self._dialect.decode_choice(self._call, choices.pop(0)))
 
     def finish(self) -> Iterator[Json]:
         """Return the usage; a stream without a `finish_reason` was cut, and core says so."""

@@ -55,14 +55,16 @@ class Reader:
         """Return the chunks for one event."""
         if b'"choices"' not in event.data and b'"error"' in event.data:
             in_answer(json.loads(event.data))
-        for chunk in self._inner.feed(event):
-            for choice in chunk["choices"]:
-                self._see(choice)
-            yield chunk
+        return map(self._seen, self._inner.feed(event))
 
     def finish(self) -> Iterator[Json]:
         """Return what is left when the stream has ended."""
         return self._inner.finish()
+
+    def _seen(self, chunk: Json) -> Json:
+        for choice in chunk["choices"]:
+            self._see(choice)
+        return chunk
 
     def _see(self, choice: Json) -> None:
         answer = self._answers.setdefault(choice["index"], _Answer())
