@@ -7,6 +7,8 @@ import io
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dragoman.core.outgoing import merged
 from dragoman.core.stdlibhttp import Response
@@ -20,9 +22,8 @@ class Socket:
         return io.BufferedReader(io.BytesIO(self.data))  # type: ignore[arg-type]  # bytes will do
 
 
-def read(data: bytes) -> Response:
-    sock: Any = Socket(data)
-    response = Response(sock, method="POST")
+def read(data: bytes, method: str = "POST", kind: Any = Response) -> Any:
+    response = kind(Socket(data), method=method)
     response.begin()
     return response
 
@@ -50,6 +51,48 @@ def test_interim_answers() -> None:
     assert (found.status, heads["x-a"], "x-hint" in heads, found.read()) == (200, "1, 2", False, b"{}")
     with pytest.raises(http.client.HTTPException):
         read(hints * 40 + HEAD)
+
+
+@given(
+    st.tuples(
+        st.sampled_from([b"HTTP/1.0", b"HTTP/1.1"]),
+        st.sampled_from([b"200 OK", b"200", b"204 No Content", b"304 Not Modified", b"500 So  it is ", b"999 x"]),
+    ),
+    st.sampled_from(["POST", "HEAD"]),
+    st.permutations(
+        [b"Connection: Close", b"connection: Keep-Alive", b"Content-Length: 3", b"TRANSFER-ENCODING: chunked"]
+    ),
+    st.integers(0, 4),
+)
+def test_ends_are_where_the_standard_library_finds_them(
+    first: tuple[bytes, bytes], method: str, headers: list[bytes], count: int
+) -> None:
+    head = b"\r\n".join([b" ".join(first), *headers[:count], b"X-More: a: b", b"", b""])
+    found, expected = (read(head + b"{}", method, kind) for kind in (Response, http.client.HTTPResponse))
+    for name in ("version", "status", "code", "reason", "length", "chunked", "will_close"):
+        assert getattr(found, name) == getattr(expected, name), name
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/2 200 OK\r\n\r\n",
+        b"HTTP/1.1 20 OK\r\n\r\n",
+        b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"ICY 200 OK\r\n\r\n",
+        b"\r\n\r\n",
+        HEAD.replace(b": 2", b": -2"),
+        HEAD.replace(b": 2", b": 2, 3"),
+        HEAD.replace(b"X-A: 1", b"content-LENGTH: 3"),
+    ],
+)
+def test_what_is_no_head(head: bytes) -> None:
+    with pytest.raises(http.client.HTTPException):
+        read(head + b"{}")
+
+
+def test_the_same_length_twice() -> None:
+    assert read(HEAD.replace(b"X-A: 1", b"content-LENGTH: 2") + b"{}").read() == b"{}"
 
 
 @pytest.mark.parametrize("length", range(1, len(HEAD)))

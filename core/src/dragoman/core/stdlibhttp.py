@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import select
 from typing import TYPE_CHECKING, Any
 
@@ -15,82 +16,96 @@ if TYPE_CHECKING:
 #: Headers in their order, as they came.
 Fields = list[tuple[bytes, bytes]]
 
-#: Interim answers (102, 103) before the real one.
+#: Interim answers (100, 102, 103) before the real one.
 _INTERIM = 32
 _HEADERS = 256
+_LONGEST_LINE = 65536
 _BLANK, _SPACE = frozenset({b"\r\n", b"\n"}), frozenset({b" ", b"\t"})
-#: By these headers it finds the end of an answer.
-_ACTED_ON = frozenset({b"connection", b"content-length", b"keep-alive", b"proxy-connection", b"transfer-encoding"})
-
-
-class _Head:
-    """The file of a connection while the head of an answer is read.
-
-    The standard library takes a cut head for whole, and reads headers as those of letters, which costs as much as
-    the rest of the answer: it gets only the lines that it acts on. `fields` are all, as they came.
-    """
-
-    def __init__(self, file: Any) -> None:
-        self._readline = file.readline
-        #: Whether anything came, and whether this is between a first line and the blank one.
-        self._began = self._within = False
-        self.fields: Fields = []
-
-    def readline(self, most: int) -> bytes:
-        while True:
-            line: bytes = self._readline(most)
-            if line[-1:] != b"\n" and (line or self._began) and len(line) < most:
-                raise http.client.IncompleteRead(line)
-            if not self._within:
-                # The first line of this answer, or of the one after an interim one.
-                self._began = self._within = True
-                self.fields = []
-                return line
-            if line in _BLANK:
-                self._within = False
-                return line
-            if len(line) >= most or self._take(line):
-                return line
-
-    def _take(self, line: bytes) -> bool:
-        """Note a header; whether the standard library acts on it."""
-        if line[:1] in _SPACE and self.fields:
-            # Headers of old go on in the next line.
-            name, value = self.fields[-1]
-            self.fields[-1] = (name, b"%b %b" % (value, line.strip()))
-            return False
-        name, _, value = line.partition(b":")
-        name = name.strip()
-        if len(self.fields) >= _HEADERS:
-            message = "too many headers"
-            raise http.client.HTTPException(message)
-        self.fields.append((name, value.strip()))
-        return name.lower() in _ACTED_ON
+_STATUS_LINE = re.compile(rb"HTTP/1\.(\d) +([1-9]\d\d)(?: +([^\r\n]*))?\r?\n")
+#: Answers that have no body, whatever their headers say.
+_BODILESS = frozenset({http.client.NO_CONTENT, http.client.NOT_MODIFIED})
 
 
 class Response(http.client.HTTPResponse):
-    """An answer of the standard library, with its headers in `fields`.
+    """An answer of the standard library, with its headers in `fields`, and its head read here.
 
-    The standard library passes over interim answers of status 100 only; vendors' proxies may send others.
+    The standard library takes a cut head for whole, passes over interim answers of status 100 only (vendors' proxies
+    send others), and reads headers as those of letters, which costs as much as the rest of the answer.
     """
 
+    fp: Any
+    fields: Fields
+    _method: str
+
     def begin(self) -> None:
-        """Read the head."""
-        file = self.fp
-        head = _Head(file)
-        self.fp = head  # type: ignore[assignment]  # it is read in lines only
-        try:
-            super().begin()
-            for _ in range(_INTERIM):
-                if not 100 <= self.status < 200 or self.status == http.client.SWITCHING_PROTOCOLS:  # noqa: PLR2004 (HTTP's interim statuses)
-                    self.fields = head.fields
-                    return
-                self.headers = None  # type: ignore[assignment]  # by this mark `begin` knows what it has read
-                super().begin()
-        finally:
-            self.fp = file
+        """Read the head. Raises `HTTPException` for what is none."""
+        line = self.fp.readline(_LONGEST_LINE)
+        if not line:
+            message = "the server closed the connection without an answer"
+            raise http.client.RemoteDisconnected(message)
+        for _ in range(_INTERIM):
+            self._read_status_line(_whole(line))
+            self.fields = self._read_fields()
+            if not 100 <= self.status < 200 or self.status == http.client.SWITCHING_PROTOCOLS:  # noqa: PLR2004 (HTTP's interim statuses)
+                self._find_end()
+                return
+            line = self.fp.readline(_LONGEST_LINE)
         message = "nothing but interim answers"
         raise http.client.HTTPException(message)
+
+    def _read_status_line(self, line: bytes) -> None:
+        found = _STATUS_LINE.fullmatch(line)
+        if found is None:
+            raise http.client.BadStatusLine(repr(line[:100]))
+        minor, status, reason = found.groups(b"")
+        self.version = 10 if minor == b"0" else 11
+        self.code = self.status = int(status)
+        self.reason = reason.strip().decode("latin-1")
+
+    def _read_fields(self) -> Fields:
+        fields: Fields = []
+        while (line := _whole(self.fp.readline(_LONGEST_LINE))) not in _BLANK:
+            if line[:1] in _SPACE and fields:
+                # Headers of old go on in the next line.
+                name, value = fields[-1]
+                fields[-1] = (name, b"%b %b" % (value, line.strip()))
+                continue
+            if len(fields) >= _HEADERS:
+                message = "too many headers"
+                raise http.client.HTTPException(message)
+            name, _, value = line.partition(b":")
+            fields.append((name.strip(), value.strip()))
+        return fields
+
+    def _find_end(self) -> None:
+        """Find out from the headers where the body ends, and whether the connection does, too."""
+        heads: dict[bytes, bytes] = {}
+        for name, value in self.fields:
+            if heads.setdefault(name.lower(), value) != value and name.lower() == b"content-length":
+                message = "two lengths"
+                raise http.client.HTTPException(message)
+        connection = heads.get(b"connection", b"").lower()
+        self.will_close = b"close" in connection or (self.version == 10 and b"keep-alive" not in connection)  # noqa: PLR2004 (HTTP/1.0)
+        self.chunked = heads.get(b"transfer-encoding", b"").lower() == b"chunked"
+        self.chunk_left = None
+        length = heads.get(b"content-length")
+        if length is not None and not length.isdigit():
+            message = "a length that is no number"
+            raise http.client.HTTPException(message)
+        self.length = int(length) if length and not self.chunked else None
+        if self.status in _BODILESS or self._method == "HEAD":
+            self.length = 0
+        self.will_close = self.will_close or (self.length is None and not self.chunked)
+
+
+def _whole(line: bytes) -> bytes:
+    """Return a line that has its end. Raises `HTTPException`."""
+    if line[-1:] == b"\n":
+        return line
+    if len(line) >= _LONGEST_LINE:
+        message = "a line of the head"
+        raise http.client.LineTooLong(message)
+    raise http.client.IncompleteRead(line)
 
 
 class _AtOnce:
