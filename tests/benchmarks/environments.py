@@ -43,10 +43,13 @@ class Environments:
 
 
 def footprint(python: str) -> dict[str, float]:
-    """Return how many distributions an environment holds, and its size in MiB, as pip leaves it, compiled."""
+    """Return how many distributions an environment holds, and its size in MiB, as pip leaves it, compiled.
+
+    `openai` is the part of that package alone, without what it needs.
+    """
     code = "import json, sysconfig; print(json.dumps([sysconfig.get_path('purelib'), sysconfig.get_path('platlib')]))"
     found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 (an environment of ours)
-    size = count = 0
+    size = count = openai = 0
     for folder in {Path(name) for name in json.loads(found.stdout)}:
         subprocess.run([python, "-m", "compileall", "-q", "-j", "0", str(folder)], check=False, capture_output=True)  # noqa: S603 (as above)
         for entry in folder.iterdir():
@@ -54,5 +57,7 @@ def footprint(python: str) -> dict[str, float]:
                 continue
             count += entry.suffix == ".dist-info"
             files = entry.rglob("*") if entry.is_dir() else [entry]
-            size += sum(file.stat().st_size for file in files if file.is_file() and not file.is_symlink())
-    return {"distributions": count, "mib": round(size / 2**20, 2)}
+            held = sum(file.stat().st_size for file in files if file.is_file() and not file.is_symlink())
+            size += held
+            openai += held if entry.name.partition("-")[0] == "openai" else 0
+    return {"distributions": count, "mib": round(size / 2**20, 2), "openai": round(openai / 2**20, 2)}

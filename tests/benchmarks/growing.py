@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 TOO_STEEP = 1.15
 #: How a vendor's own SDK is named, which is shown for comparison and is not ours to mend.
 PLAIN = "'s plain SDK"
+#: How a provider is named whose SDK sends with its own HTTP library.
+WITHOUT = ", without aiohttp"
 #: How many of the largest sizes the exponent is fitted on.
 _UPPER = 3
 

@@ -31,6 +31,8 @@ _PLUGINS = [1, 3, 10, 30, 100]
 _STREAMS = [1, 10, 100, 500, 1_000, 2_000]
 #: More of them than this, and a plain SDK may wait for ever for its pool.
 _MOST_PLAIN = 100
+#: More of them than this take minutes where a pool is quadratic.
+_MOST_WITHOUT = 500
 _PIECES = 100
 
 _PLUGIN = """\
@@ -98,6 +100,9 @@ class Growth:
             vendor: sides.dragoman(vendor, port, timeout=600)
             for vendor in workload.VENDORS
         }
+        # Kept: an SDK's client that is dropped while a loop runs may close its old connections in place of new ones,
+        # which then wait for ever.
+        self.others: dict[str, Side] = {}
         self.runner = asyncio.Runner()
 
     def curve(self, title: str, sizes: list[int], cost: Callable[[str, int], float]) -> dict[str, Any]:
@@ -131,7 +136,22 @@ class Growth:
 
     def of_plain_streams(self, vendor: str, count: int) -> float:
         """Return the cost of the same with the vendor's own SDK."""
-        return self._at_once(sides.sdk(vendor, self.port), count, timeout=600)
+        return self._at_once(self._other(f"{vendor}{growing.PLAIN}", vendor, sides.sdk), count, timeout=600)
+
+    def of_streams_without_aiohttp(self, vendor: str, count: int) -> float:
+        """Return the cost of the same where the SDK has to send with its own HTTP library."""
+        side = self._other(f"{vendor}{growing.WITHOUT}", vendor, lambda *place: sides.dragoman(*place, timeout=600))
+        # Nobody looks for it again once the first stream is open.
+        kept, sys.modules["aiohttp"] = sys.modules.pop("aiohttp"), None  # type: ignore[assignment]  # that is how it is said
+        try:
+            return self._at_once(side, count)
+        finally:
+            sys.modules["aiohttp"] = kept
+
+    def _other(self, name: str, vendor: str, make: Callable[[str, int], Side]) -> Side:
+        if name not in self.others:
+            self.others[name] = make(vendor, self.port)
+        return self.others[name]
 
     def _at_once(self, side: Side, count: int, **options: Any) -> float:
         asked = {**side.request(workload.chat("text"), f"stream-{_PIECES}"), **options}
@@ -149,9 +169,12 @@ class Growth:
         return cheapest(lambda: self.runner.run(at_once()), self.seconds, 1)
 
     def streams(self, sizes: list[int]) -> dict[str, Any]:
-        """Return the costs of streams at once, and those of some plain SDKs, whose pools ours are."""
+        """Return the costs of streams at once; without aiohttp, which has pools of its own; and those of plain SDKs."""
         curve = self.curve("streams at once", sizes, self.of_streams)
         for vendor in ("anthropic", "together"):
+            self.say(f"growth: streams at once, {vendor}, without aiohttp, and its plain SDK")
+            costs = [self.of_streams_without_aiohttp(vendor, size) for size in sizes if size <= _MOST_WITHOUT]
+            curve["series"][f"{vendor}{growing.WITHOUT}"] = costs
             costs = [self.of_plain_streams(vendor, size) for size in sizes if size <= _MOST_PLAIN]
             curve["series"][f"{vendor}{growing.PLAIN}"] = costs
         return curve

@@ -107,9 +107,18 @@ def _calls(run: Run) -> Iterator[str]:
             yield peers
     if run.get("startup"):
         yield "## Start-up"
+        yield (
+            "A `Client` is an `openai.OpenAI`, so openai has to be imported for it, and that alone may take longer "
+            "than all of the vendor's SDK. So each first call is compared twice: with that of the vendor's SDK, and "
+            "with what no `Client` can do without, which is the same with `import openai` after it (*sdk and openai*) "
+            "or, where the vendor's SDK is left out, the first call of openai's own. What this means for the promises "
+            "is in "
+            "[decision 10](decisions/0010-which-promises-hold.md)."
+        )
         yield report.startup_table(run)
     if run.get("footprint"):
         yield "## Installed"
+        yield "As pip leaves it, compiled; *openai* is that package alone, without what it needs."
         yield report.footprint_table(run)
     if run.get("memory"):
         yield "## Memory"

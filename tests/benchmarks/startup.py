@@ -15,6 +15,10 @@ from sides import KEY, address
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+#: The vendor's SDK is asked, and openai imported then: no `Client`, which is an openai.OpenAI, can do with less.
+BOTH = "sdk and openai"
+#: Vendors whose SDK ours send through, and which is not openai's.
+OTHER_SDKS = ("anthropic", "mistral", "together")
 #: What somebody writes for one call; `url`, `key` and `asked` are given.
 _FIRST = {
     "anthropic": "from anthropic import Anthropic; Anthropic(api_key=key, base_url=url).messages.create(**asked)",
@@ -53,8 +57,9 @@ def run(python: str, code: str) -> tuple[float, float] | None:
 def first_call(side: str, vendor: str, port: int) -> str:
     """Return a program that makes one call."""
     chat, model = workload.chat("text"), workload.model(vendor, "text")
-    if side == "sdk":
+    if side in {"sdk", BOTH}:
         url, code, asked = address(vendor, port), _FIRST[vendor], {"model": model, **workload.native(vendor, chat)}
+        code += "\nimport openai" if side == BOTH else ""
     else:
         more = ", sender='direct'" if side == "dragoman direct" else ""
         url, code = address(vendor, port, dragoman=True), _OURS.format(more=more)
@@ -78,6 +83,10 @@ def programs(
                 # A first call that is synchronous needs no aiohttp, which openai would import if it were there.
                 python = environments.python(side.partition(" ")[0], vendor)
                 found[f"first call: {vendor}, {side}"] = python, first_call(side, vendor, port)
+    for vendor in vendors:
+        if "dragoman" in sides and vendor in OTHER_SDKS:
+            python = environments.python("dragoman", vendor)
+            found[f"first call: {vendor}, {BOTH}"] = python, first_call(BOTH, vendor, port)
     return found
 
 

@@ -109,7 +109,7 @@ def batch_bench(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def growth(session: nox.Session) -> None:
     """Measure how the cost of a call grows with what may become large: nox -s growth -- [--quick]."""
-    install(session, wheels=built("core", *MEASURED))
+    install(session, "aiohttp", wheels=built("core", *MEASURED))
     session.run("python", str(BENCHMARKS), "--growth", *session.posargs, env=CLEAN)
 
 

@@ -46,10 +46,16 @@ def lean_client(client_class: Any, **options: Any) -> Any:
 
 
 def async_lean_client(client_class: Any, **options: Any) -> Any:
-    """`lean_client` for the asynchronous side; None, too, without aiohttp or outside of asyncio."""
+    """`lean_client` for the asynchronous side; without aiohttp or outside of asyncio one of the class itself.
+
+    The SDKs make another one then: one that is dropped closes itself in a task of the loop that runs, after Python has
+    closed its sockets. New ones may have their numbers by then, and never hear from their servers again.
+    """
     library = _library(client_class)
-    if library is None or not aiohttp_serves():
+    if library is None:
         return None
+    if not aiohttp_serves():
+        return client_class(**options)
     from dragoman.core.sessions import Sessions
 
     def connect(origin: str, proxy: Any) -> Sessions:
