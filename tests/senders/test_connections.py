@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -137,6 +138,27 @@ def _waits(thread: threading.Thread) -> bool:
 
     frame = sys._current_frames().get(thread.ident or 0)
     return frame is not None and frame.f_code.co_name in {"readinto", "recv", "read", "recv_into", "recv_stream"}
+
+
+def test_a_stream_that_is_collected_meanwhile(
+    our_sync_caller: Any, server: Any, wires: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python may do so at any time, and so while its own thread keeps the connections to itself."""
+    usual(server, our_sync_caller, wires)
+    gate = threading.Event()
+    server.script(wires.begun(our_sync_caller.wire, "one ", "two"), gate)
+    held = [our_sync_caller.make(server.origin).create(stream=True)]
+    assert our_sync_caller.next(held[0]) is not None
+
+    def collect() -> float:
+        while held:
+            held.pop().close()
+        return time.monotonic()
+
+    monkeypatch.setattr("dragoman.core.connections.time", SimpleNamespace(monotonic=collect))
+    assert our_sync_caller.text() == wires.TEXT
+    assert not held
+    gate.set()
 
 
 def test_cancelling(async_caller: Any, server: Any, wires: Any) -> None:

@@ -65,16 +65,19 @@ class Connections:
         self._resends = resends
         self._context: Any = None
         self._idle: list[tuple[float, Connection]] = []
-        self._answers: set[Answer] = set()
-        self._slots = threading.BoundedSemaphore(CONNECTIONS)
-        self._lock = threading.Lock()
+        self._answers: set[Any] = set()
+        self._free = CONNECTIONS
+        # Its own thread may enter it again: while it is held, Python may collect a stream that was left, and close it.
+        self._changed = threading.Condition(threading.RLock())
         self._open = True
 
     def open(self, sent: Outgoing) -> Answer:
         """Send a request and read the head of its answer. Raises the HTTP library's `TransportError`."""
-        if not self._slots.acquire(timeout=sent.timeout.pool):
-            message = f"{CONNECTIONS} connections are in use"
-            raise httpx.PoolTimeout(message)
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._free > 0, sent.timeout.pool):
+                message = f"{CONNECTIONS} connections are in use"
+                raise httpx.PoolTimeout(message)
+            self._free -= 1
         connection = None
         try:
             while True:
@@ -91,12 +94,12 @@ class Connections:
         except BaseException:
             if connection is not None:
                 connection.close()
-            self._slots.release()
+            self.give_back(None, None)
             raise
 
     def close(self) -> None:
         """Close all connections; a reader in another thread gets an exception."""
-        with self._lock:
+        with self._changed:
             self._open = False
             idle, self._idle = self._idle, []
             answers = list(self._answers)
@@ -110,21 +113,22 @@ class Connections:
         for _, connection in self._idle:
             connection.close()
 
-    def give_back(self, answer: Answer, connection: Connection | None) -> None:
-        """Take the connection of an answer that is over, if it is good for another."""
-        with self._lock:
+    def give_back(self, answer: Answer | None, connection: Connection | None) -> None:
+        """Take the connection of an answer that is over, if it is good for another; None: there was no answer."""
+        with self._changed:
             self._answers.discard(answer)
             if connection is not None and self._open and len(self._idle) < IDLE_CONNECTIONS:
                 self._idle.append((time.monotonic() + IDLE_SECONDS, connection))
                 connection = None
+            self._free += 1
+            self._changed.notify()
         if connection is not None:
             connection.close()
-        self._slots.release()
 
     def _kept(self) -> Connection | None:
         """Return a connection that waits for use, the last used first."""
         while True:
-            with self._lock:
+            with self._changed:
                 if not self._idle:
                     return None
                 until, connection = self._idle.pop()
@@ -182,7 +186,7 @@ class Connections:
         except (OSError, http.client.HTTPException) as cause:
             raise read_failure(cause) from (broken or cause)
         answer = Answer(self, connection, sock, response, sent)
-        with self._lock:
+        with self._changed:
             self._answers.add(answer)
         return answer
 
@@ -274,7 +278,7 @@ class Answer:
                 return
             if self._reading:
                 # The reading thread comes back with an exception, and closes.
-                self._shut()
+                self.interrupt()
                 return
             self._over = True
         kept = not self._response.will_close and (self._whole or self._ends_now())
@@ -286,9 +290,6 @@ class Answer:
 
     def interrupt(self) -> None:
         """Break off, whoever is reading."""
-        self._shut()
-
-    def _shut(self) -> None:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 

@@ -75,7 +75,8 @@ class UsageMeter:
         self._summary = UsageSummary()
         #: Calls without their contents, whose price nobody has asked for yet.
         self._unpriced: list[Call] = []
-        self._lock = threading.Lock()
+        # Its own thread may enter it again: while prices are looked up, Python may collect a stream, which ends a call.
+        self._lock = threading.RLock()
 
     def count(self, call: Call) -> None:
         """Count a call that has ended, unless nothing came of it."""
@@ -119,11 +120,11 @@ class UsageMeter:
             self._pay()
 
     def _pay(self) -> None:
-        for call in self._unpriced:
+        waiting, self._unpriced = self._unpriced, []
+        for call in waiting:
             cost = self._price_of(call)
             for usage in self._concerned(call):
                 usage.pay(cost)
-        self._unpriced.clear()
 
 
 def _cost(usage: Json, price: tuple[Decimal, Decimal]) -> Decimal:

@@ -43,7 +43,7 @@ class Recorder:
         self.since = since or now()
         self.scrubber = Scrubber(scrub)
         self._numbers: dict[str, int] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._open: weakref.WeakSet[Take] = weakref.WeakSet()
         check_writable(self.folder)
         atexit.register(self.finish)
