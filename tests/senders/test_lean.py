@@ -7,10 +7,13 @@ import gc
 import subprocess
 import sys
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+import anthropic
 import openai
 import pytest
+import together
 
 from dragoman.anthropic import Anthropic
 from dragoman.core import AsyncClient, Client, async_lean_client, lean_client
@@ -49,7 +52,10 @@ def test_it_is_what_the_sdk_makes(name: str) -> None:
 def test_proxies_that_are_the_sdks_business(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("https_proxy", address)
     assert lean_client(openai.DefaultHttpxClient) is None
-    if not address.startswith("socks"):  # for which the library needs one more
+    if address.startswith("socks") and find_spec("socksio") is None:
+        with pytest.raises(ImportError, match="socksio"):
+            asyncio.run(_make_async(openai.DefaultAsyncHttpxClient))
+    else:
         assert type(asyncio.run(_make_async(openai.DefaultAsyncHttpxClient))) is openai.DefaultAsyncHttpxClient
     monkeypatch.setenv("https_proxy", "127.0.0.1:1")
     assert lean_client(openai.DefaultHttpxClient) is not None
@@ -57,6 +63,17 @@ def test_proxies_that_are_the_sdks_business(monkeypatch: pytest.MonkeyPatch, add
 
 def test_outside_of_asyncio_it_is_one_of_the_sdks() -> None:
     assert type(async_lean_client(openai.DefaultAsyncHttpxClient)) is openai.DefaultAsyncHttpxClient
+
+
+@pytest.mark.parametrize(("made", "sdk"), [(OpenAI, openai), (Anthropic, anthropic), (Together, together)])
+def test_none_is_made_beside_the_callers(made: Any, sdk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not even be made here: for this proxy the HTTP library needs a package."""
+    if find_spec("socksio") is not None:
+        pytest.skip("socksio is installed")
+    own = sdk.DefaultAsyncHttpxClient()
+    monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
+    made(name="here", api_key="k", http_client=own).async_sender()
+    asyncio.run(own.aclose())
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")

@@ -43,6 +43,7 @@ class Recorder:
         self.since = since or now()
         self.scrubber = Scrubber(scrub)
         self._numbers: dict[str, int] = {}
+        # Its own thread may enter it again: while a tape is written, Python may collect a stream, whose tape ends.
         self._lock = threading.RLock()
         self._open: weakref.WeakSet[Take] = weakref.WeakSet()
         check_writable(self.folder)

@@ -38,7 +38,7 @@ def text_block(text: str) -> Json:
 def is_text_turn(message: Json) -> bool:
     """Whether a message of a user or an assistant is Anthropic's as it stands: a role and a text, as most are."""
     text = message.get("content")
-    return type(text) is str and len(message) == len(_TEXT_ALONE) and not text.isspace() and text != ""
+    return type(text) is str and len(message) == len(_TEXT_ALONE) and not is_blank(text)
 
 
 def text_alone(message: Json) -> str | None:

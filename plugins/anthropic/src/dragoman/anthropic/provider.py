@@ -122,7 +122,7 @@ class Anthropic(Provider):
             return sdk_sender(self.client)
         import anthropic
 
-        return _Keyed(self._make(anthropic, anthropic.Anthropic, lean_client(anthropic.DefaultHttpxClient)))
+        return _Keyed(self._make(anthropic, anthropic.Anthropic, lean_client, anthropic.DefaultHttpxClient))
 
     def async_sender(self) -> AsyncSender:
         """Send through `async_client`, or through an `anthropic.AsyncAnthropic` made from the settings."""
@@ -130,8 +130,8 @@ class Anthropic(Provider):
             return async_sdk_sender(self.async_client)
         import anthropic
 
-        lean = async_lean_client(anthropic.DefaultAsyncHttpxClient)
-        return _AsyncKeyed(self._make(anthropic, anthropic.AsyncAnthropic, lean))
+        http_class = anthropic.DefaultAsyncHttpxClient
+        return _AsyncKeyed(self._make(anthropic, anthropic.AsyncAnthropic, async_lean_client, http_class))
 
     def batches(self) -> Batches:
         """Make what runs files of requests as message batches."""
@@ -143,9 +143,9 @@ class Anthropic(Provider):
         """The key in a header of Anthropic's own, and the version of the API: https://docs.claude.com/en/api/versioning."""
         return {"anthropic-version": _VERSION, **({"x-api-key": key} if key else {})}
 
-    def _make(self, sdk: Any, client_class: Any, http_client: Any) -> Any:
+    def _make(self, sdk: Any, client_class: Any, lean: Any, http_class: Any) -> Any:
         options = dict(self.sdk_options)
-        options["http_client"] = options.get("http_client") or http_client
+        options["http_client"] = options.get("http_client") or lean(http_class)
         if self.api_key and _CREDENTIALS.isdisjoint(options):
             options["api_key"] = self.api_key
         # A profile may have an address of its own, which the SDK takes only if none is given.

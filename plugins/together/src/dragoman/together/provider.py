@@ -84,7 +84,7 @@ class Together(CompatibleProvider):
 
         if self.client is not None:
             return TogetherSender(self.client, root_of(self.client, together))
-        client, keyless = self._make(together, together.Together, lean_client(together.DefaultHttpxClient))
+        client, keyless = self._make(together, together.Together, lean_client, together.DefaultHttpxClient)
         return TogetherSender(client, keyless=keyless)
 
     def async_sender(self) -> AsyncSender:
@@ -93,8 +93,8 @@ class Together(CompatibleProvider):
 
         if self.async_client is not None:
             return AsyncTogetherSender(self.async_client, root_of(self.async_client, together))
-        lean = async_lean_client(together.DefaultAsyncHttpxClient)
-        client, keyless = self._make(together, together.AsyncTogether, lean)
+        http_class = together.DefaultAsyncHttpxClient
+        client, keyless = self._make(together, together.AsyncTogether, async_lean_client, http_class)
         return AsyncTogetherSender(client, keyless=keyless)
 
     def batches(self) -> Batches:
@@ -107,10 +107,10 @@ class Together(CompatibleProvider):
         """The key is a bearer token."""
         return super().headers(key)
 
-    def _make(self, sdk: Any, client_class: Any, http_client: Any) -> tuple[Any, bool]:
+    def _make(self, sdk: Any, client_class: Any, lean: Any, http_class: Any) -> tuple[Any, bool]:
         """Return a client of the SDK, and whether it has to do without a key of its own."""
         options = {**self.sdk_options, "base_url": self.base_url}
-        options["http_client"] = options.get("http_client") or http_client
+        options["http_client"] = options.get("http_client") or lean(http_class)
         try:
             # Without a key of ours the SDK looks for one in places of its own.
             client = client_class(api_key=self.api_key, **options)
