@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Mapping
 from functools import cache, cached_property
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -112,10 +111,11 @@ class _Building:
             return client.build_request(
                 method, url, content=content, headers=headers, params=params, timeout=timeout, **more
             )
-        given = list(headers.items() if isinstance(headers, Mapping) else headers)
+        # As bytes: the library would encode them again.
+        given = library.Headers(headers).raw
         names = {name.lower() for name, _ in given}
         address = self._address(url)
-        own = [("host", address.netloc.decode("ascii")), *self._own_headers, ("content-length", str(len(content)))]
+        own = [(b"host", address.netloc), *self._own_headers, (b"content-length", b"%d" % len(content))]
         made = library.Request(
             method,
             address,
@@ -138,9 +138,9 @@ class _Building:
         return parsed
 
     @cached_property
-    def _own_headers(self) -> list[tuple[str, str]]:
+    def _own_headers(self) -> list[tuple[bytes, bytes]]:
         client: Any = self
-        return [(name.lower(), value) for name, value in client.headers.items()]
+        return [(name.lower(), value) for name, value in client.headers.raw]
 
 
 class _Places:

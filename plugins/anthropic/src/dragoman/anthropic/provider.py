@@ -67,7 +67,8 @@ class Anthropic(Provider):
         facts = facts_of(model)
         if model in self._asked:
             facts = merge_capabilities(facts, self._asked[model])
-        return replace(facts, **self._model_facts.get(model, {}))
+        given = self._model_facts.get(model)
+        return replace(facts, **given) if given else facts
 
     def normalise_base_url(self, url: str) -> str:
         """Drop the last slash, and the `/v1` that other vendors' addresses end with."""
