@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.core import Call, Provider
+from dragoman.core import Call, Provider, StreamCutError
 from dragoman.core.responses import ResponsesWatch, read_responses_usage
 
 USAGE = {"input_tokens": 4, "output_tokens": 6, "total_tokens": 10, "output_tokens_details": {"reasoning_tokens": 2}}
@@ -38,6 +38,39 @@ def test_a_stream_is_counted_by_its_last_event(size: int) -> None:
         assert watch.look(call, content[at : at + size])[1] is False
     watch.look(call, None)
     assert call.usage == read_responses_usage(USAGE)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        COMPLETED,
+        event("response.incomplete", response={}),
+        event("response.failed", response={}),
+        event("error", code="server_error", message="down"),
+        b"data: " + json.dumps({"sequence_number": 9, "type": "response.completed"}).encode() + b"\n\n",
+        b"data: [DONE]\n\n",
+    ],
+)
+def test_a_stream_is_whole_if_it_says_how_it_ended(last: bytes) -> None:
+    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
+    watch.look(call, CREATED + DELTA + last)
+    assert watch.look(call, None) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "last", [b"", COMPLETED[:-20], event("response.output_item.done", item={"type": "response.completed"})]
+)
+def test_a_stream_that_does_not_say_how_it_ended_is_cut(last: bytes) -> None:
+    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
+    watch.look(call, CREATED + DELTA + last)
+    with pytest.raises(StreamCutError, match="last event"):
+        watch.look(call, None)
+
+
+def test_what_is_no_stream_of_events_is_handed_on() -> None:
+    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
+    watch.look(call, b'{"id": "r", "output": []}')
+    assert watch.look(call, None) == (False, False)
 
 
 def test_what_only_says_that_it_begins_is_no_content() -> None:

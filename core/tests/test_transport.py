@@ -46,6 +46,19 @@ def test_responses_pass_through(road: Any, server: Any, provider: Provider, chun
     assert chunk_diary.chunks == []
 
 
+def test_a_response_stream_that_ends_before_its_last_event(
+    road: Any, server: Any, provider: Provider, diary: Any
+) -> None:
+    delta = {"type": "response.output_text.delta", "sequence_number": 0, "delta": "a"}
+    server.script(server.stream(server.event(delta)))
+    stream = road.run(road.make(provider).client.responses.create(model="m", input="Hi", stream=True))
+    items = road.items(stream)
+    assert next(items).delta == "a"
+    with pytest.raises(openai.APIConnectionError, match=r"ended before its last event"):
+        list(items)
+    assert diary.outcomes == ["failed"]
+
+
 def test_a_response_stream_that_is_left(road: Any, server: Any, provider: Provider, diary: Any) -> None:
     server.script(server.stream(server.event({"type": "response.output_text.delta", "delta": "a"}), "watch"))
     stream = road.run(road.make(provider).client.responses.create(model="m", input="Hi", stream=True))

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING
 
 from dragoman.core.codec import decode_json
 from dragoman.core.framing import SSE
+from dragoman.core.provider import StreamCutError
 
 if TYPE_CHECKING:
-    from dragoman.core.provider import Call, Json, Provider
+    from dragoman.core.provider import Call, Event, Json, Provider
 
 RESPONSES = "responses"
-#: What is said before there is content, and the events that have the whole response, and with it the counts.
-_BEFORE = (b"response.created", b"response.in_progress", b"response.queued")
-_LAST = (b"response.completed", b"response.incomplete", b"response.failed")
+#: What is said before there is content, and after all of it; the last events have the counts, but for an error.
+_BEFORE = frozenset({"response.created", "response.in_progress", "response.queued"})
+#: `[DONE]` is no event of OpenAI's, but what some servers end all streams with.
+_LAST = frozenset({"[DONE]", "error", "response.completed", "response.failed", "response.incomplete"})
 _NAMES = {
     "prompt_tokens": "input_tokens",
     "completion_tokens": "output_tokens",
     "prompt_tokens_details": "input_tokens_details",
     "completion_tokens_details": "output_tokens_details",
 }
-#: An event's type stands near its beginning.
-_HEAD = 200
 
 
 def read_responses_usage(usage: Json) -> Json:
@@ -39,7 +39,8 @@ class ResponsesWatch:
     def __init__(self, provider: Provider) -> None:
         del provider
         self._frames = SSE()
-        self._begun = False
+        #: Whether there were events, whether one of them was content, and whether one of them was the last.
+        self._seen = self._begun = self._ended = False
         self.usage: Json | None = None
 
     def read(self, body: Json) -> Json:
@@ -51,22 +52,38 @@ class ResponsesWatch:
     def look(self, call: Call, piece: bytes | None) -> tuple[bool, bool]:
         """Look at a piece (None: it has ended), and note the usage in the call; return whether there is content.
 
-        Whether all of it is there is not said: only the end of the body ends it.
+        Whether all of it is there is not said: more may follow the last event. Raises `StreamCutError` if the events
+        end without it.
         """
         for event in self._frames.finish() if piece is None else self._frames.feed(piece):
-            told = (event.name.encode(), event.data[:_HEAD])
-            if not self._begun:
-                self._begun = not any(word in place for word in _BEFORE for place in told)
-            if any(word in place for word in _LAST for place in told):
-                self._count(event.data)
+            self._look_at(event)
         call.usage = self.usage
+        if piece is None and self._seen and not self._ended:
+            message = "the stream ended before its last event"
+            raise StreamCutError(message)
         return self._begun, False
 
-    def _count(self, data: bytes) -> None:
-        try:
-            body = decode_json(data)
-        except ValueError:
-            return
-        response = body.get("response") if isinstance(body, dict) else None
-        if isinstance(response, dict):
-            self.read(response)
+    def _look_at(self, event: Event) -> None:
+        kind = _kind(event)
+        self._seen = True
+        self._begun = self._begun or kind not in _BEFORE
+        if kind in _LAST:
+            self._ended = True
+            response = _object(event.data).get("response")
+            if isinstance(response, dict):
+                self.read(response)
+
+
+def _kind(event: Event) -> str:
+    """Return an event's type, which some servers say in its data only."""
+    if event.name.startswith("response.") or event.name in _LAST:
+        return event.name
+    return "[DONE]" if event.data.strip() == b"[DONE]" else str(_object(event.data).get("type"))
+
+
+def _object(data: bytes) -> Json:
+    try:
+        body = decode_json(data)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
