@@ -46,6 +46,22 @@ def test_what_is_put_is_got(store: Store) -> None:
     assert store.get(key(1)) is None
 
 
+@pytest.mark.timeout(10)
+def test_an_answer_that_is_put_while_another_one_is_looked_for(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python may collect a stream that was left at any time; its answer is kept in the thread that looks."""
+    late = [key(2)]
+
+    def now() -> float:
+        while late:
+            store.put(late.pop(), {"a": 2})
+        return 0.0
+
+    store.put(key(1), {"a": 1})
+    monkeypatch.setattr("dragoman.cache.store.time.time", now)
+    assert store.get(key(1)) == {"a": 1}
+    assert store.get(key(2)) == {"a": 2}
+
+
 def test_it_stays_and_only_its_owner_reads_it(store: Store, path: Path) -> None:
     store.put(key(1), {"a": 1})
     store.close()

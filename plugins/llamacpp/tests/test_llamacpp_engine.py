@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from dragoman.core import Call, Wire
-from dragoman.llamacpp import demo_model_path
+from dragoman.llamacpp import demo_model_path, engine
 from dragoman.llamacpp.engine import engines
 from dragoman.llamacpp.options import EngineOptions
 
@@ -46,6 +46,22 @@ def test_other_options_are_another_engine(desk: Any, make_desk: Any) -> None:
     assert text(desk.ask()) == text(make_desk(context_size=2048).ask())
     mine, other = (engines.get("demo", EngineOptions(size), desk.sender) for size in (8192, 2048))
     assert mine is not other
+
+
+@pytest.mark.timeout(60)
+def test_a_client_that_is_collected_while_a_model_is_loaded(make_desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python may collect a client that was dropped at any time, and its engine is let go in the thread that loads."""
+    dropped, desk = make_desk(context_size=2048), make_desk(context_size=4096)
+    first = engines.get("demo", EngineOptions(2048), dropped.sender)
+
+    def load(*arguments: Any) -> Any:
+        engines.release(dropped.sender)
+        return real(*arguments)
+
+    real = engine._load
+    monkeypatch.setattr(engine, "_load", load)
+    assert text(desk.ask("there")).endswith("there")
+    assert engines.get("demo", EngineOptions(2048), dropped.sender) is not first
 
 
 def test_more_calls_than_slots_are_all_answered(make_desk: Any) -> None:

@@ -51,7 +51,8 @@ class Store:
         self.path = Path(path)
         self.max_bytes = max_bytes
         self.max_age = max_age
-        self._lock = threading.Lock()
+        # Its own thread may enter it again: Python may collect a stream here, whose end puts its answer.
+        self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._process = 0
         self._writes = 0

@@ -86,7 +86,8 @@ class _Engines:
     """The process's engines, and who uses them."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Its own thread may enter it again: while a model is loaded, Python may collect a client, which lets go of its.
+        self._lock = threading.RLock()
         self._engines: dict[tuple[str, EngineOptions], Engine] = {}
         self._users: dict[tuple[str, EngineOptions], set[int]] = {}
 
@@ -106,7 +107,7 @@ class _Engines:
                 users.discard(id(user))
                 if not users:
                     self._engines.pop(key, None)
-                    del self._users[key]
+                    self._users.pop(key, None)
 
     def loaded(self) -> list[str]:
         """The models that are loaded."""
