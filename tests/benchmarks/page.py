@@ -112,8 +112,7 @@ def _calls(run: Run) -> Iterator[str]:
             "than all of the vendor's SDK. So each first call is compared twice: with that of the vendor's SDK, and "
             "with what no `Client` can do without, which is the same with `import openai` after it (*sdk and openai*) "
             "or, where the vendor's SDK is left out, the first call of openai's own. What this means for the promises "
-            "is in "
-            "[decision 10](decisions/0010-which-promises-hold.md)."
+            "is in [decision 10](decisions/0010-which-promises-hold.md)."
         )
         yield report.startup_table(run)
     if run.get("footprint"):

@@ -65,7 +65,7 @@ class Connections:
         self._resends = resends
         self._context: Any = None
         self._idle: list[tuple[float, Connection]] = []
-        self._answers: set[Any] = set()
+        self._answers: set[Answer] = set()
         self._free = CONNECTIONS
         # Its own thread may enter it again: while it is held, Python may collect a stream that was left, and close it.
         self._changed = threading.Condition(threading.RLock())
@@ -116,7 +116,7 @@ class Connections:
     def give_back(self, answer: Answer | None, connection: Connection | None) -> None:
         """Take the connection of an answer that is over, if it is good for another; None: there was no answer."""
         with self._changed:
-            self._answers.discard(answer)
+            self._answers -= {answer}
             if connection is not None and self._open and len(self._idle) < IDLE_CONNECTIONS:
                 self._idle.append((time.monotonic() + IDLE_SECONDS, connection))
                 connection = None

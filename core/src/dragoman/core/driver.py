@@ -266,8 +266,8 @@ async def _aitems(exchange: Exchange, reply: AsyncReply | None, step: Step[_T]) 
                 yield given.pop("last")
             if exchange.done:
                 break
-        for item in step(None):
-            yield item
+        for given["last"] in step(None):
+            yield given.pop("last")
         exchange.completed()
     except GeneratorExit:
         exchange.abandoned()

@@ -96,7 +96,8 @@ class Exchange:
     def open(self) -> Wire | None:
         """Make the wire; None if a hook answered, or if there is nothing to ask the vendor."""
         call, asked = self.call, self.call.request
-        if self.hooks.sees_requests:
+        shown = self.hooks.sees_requests
+        if shown:
             call.request, call.extra_body = copied(call.request), copied(call.extra_body)
         self.hooks.before_call(call)
         native = native_of(self._tried, self.hooks, asked)
@@ -118,8 +119,7 @@ class Exchange:
             wire.content = self.content
             wire.headers = {**wire.headers, "content-type": self.content_type}
         elif wire.content is None and wire.body is not None:
-            changed = self.hooks.sees_requests or call.extra_body
-            wire.content = encode_json(wire.body, () if changed else self._tried.finite)
+            wire.content = encode_json(wire.body, () if shown or call.extra_body else self._tried.finite)
         self._phase = "sending"
         if self._tried.on_wire is not None:
             self._tried.on_wire(self.provider, call, wire)
