@@ -6,6 +6,7 @@ import copy
 import inspect
 import math
 from collections import OrderedDict, UserDict
+from enum import IntEnum
 from typing import Any
 
 import openai
@@ -30,6 +31,25 @@ class Text(str):
     __slots__ = ()
 
 
+class Loud(str):
+    """A text whose `str()` is another one."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self.upper()
+
+
+class Real(float):
+    """A number as numeric libraries make them."""
+
+
+class Whole(IntEnum):
+    """A number with a name."""
+
+    TWO = 2
+
+
 class Word(RootModel[str]):
     """An object that is no JSON, and stands for a text."""
 
@@ -43,7 +63,10 @@ def test_values_become_plain() -> None:
         "e": [3],
         "f": ["x", "y"],
     }
-    assert plain(Text("x")) == "x"
+    words = [plain(Text("x")), plain(Loud("x"))]
+    numbers = [plain(Real(0.5)), plain(Whole.TWO)]
+    assert (words, numbers) == (["x", "x"], [0.5, 2])
+    assert [type(value) for value in (*words, *numbers)] == [str, str, float, int]
     marker = object()
     assert plain(marker) is marker
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import marshal
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _RAW_RESPONSE = "x-stainless-raw-response"
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _OMITTED = frozenset({openai.NotGiven, openai.Omit})
+#: What templates and numeric libraries give for texts and numbers -> what is in it; `str()` may be another text.
+_PLAIN_KINDS: tuple[tuple[type, Callable[[Any], Any]], ...] = ((str, str.__str__), (int, int), (float, float))
 #: Lists of tools that were found to be plain and finite, as marshal writes them; the last ones, and none too large.
 _PLAIN_TOOLS: list[bytes] = []
 _MOST_TOOLS, _LARGEST_TOOLS = 4, 2**20
@@ -174,8 +176,9 @@ def _plain_object(value: Any) -> Any:
         # As the SDK does it, but for its warning about answers whose values it did not expect.
         exclude = getattr(value, "__api_exclude__", None)
         return value.model_dump(mode="json", exclude_unset=True, exclude=exclude, warnings=False)
-    if isinstance(value, str | int | float):
-        return value
+    for kind, made in _PLAIN_KINDS:
+        if isinstance(value, kind):
+            return made(value)
     if isinstance(value, bytes | bytearray):
         message = "bytes are not JSON; send a file as base64 text or a data URL"
         raise TypeError(message)
