@@ -38,6 +38,60 @@ def test_four_are_not_too_many(encode: Any) -> None:
     assert sent.blocks == parts
 
 
+SHORT, LONG = {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}
+
+
+def said(text: str, **fields: Any) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": text, "prompt_cache_breakpoint": {"mode": "explicit", **fields}}]
+
+
+def asked(*call: str) -> dict[str, Any]:
+    found = [{"id": name, "type": "function", "function": {"name": "f", "arguments": "{}"}} for name in call]
+    return {"role": "assistant", "tool_calls": found}
+
+
+@pytest.mark.rule(123)
+def test_the_requests_lifetime_is_that_of_all_its_breakpoints(encode: Any) -> None:
+    messages = [
+        {"role": "system", "content": said("s")},
+        {"role": "user", "content": said("u")},
+        {**asked("c"), "content": said("a")},
+        {"role": "tool", "tool_call_id": "c", "content": said("r")},
+    ]
+    sent = encode(messages=messages, prompt_cache_options={"mode": "explicit", "ttl": "30m"})
+    blocks = [*sent.body["system"], *sent.blocks]
+    assert [block.get("cache_control") for block in blocks] == [LONG, LONG, LONG, None, LONG]
+
+
+@pytest.mark.rule(123)
+@pytest.mark.parametrize(
+    ("first", "sent"),
+    [({"prompt_cache_breakpoint": {}}, LONG), ({"cache_control": {**SHORT, "ttl": "5m"}}, {**SHORT, "ttl": "5m"})],
+)
+def test_what_comes_before_an_hour_lives_as_long(encode: Any, first: Any, sent: Any) -> None:
+    system = [{"type": "text", "text": "s", **first}]
+    last = {"role": "user", "content": said("v")}
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": said("u", ttl="12h")}]
+    found = encode(messages=[*messages, {"role": "assistant", "content": "a"}, last])
+    blocks = [*found.body["system"], *found.blocks]
+    assert [block.get("cache_control") for block in blocks] == [sent, LONG, None, SHORT]
+
+
+@pytest.mark.rule(123)
+def test_automatic_caching_for_an_hour_comes_last(encode: Any) -> None:
+    found = encode(messages=[{"role": "user", "content": said("u")}], cache_control=LONG)
+    assert found.blocks[0]["cache_control"] == LONG
+
+
+@pytest.mark.rule(123)
+def test_breakpoints_in_results_are_counted(encode: Any) -> None:
+    messages: list[Any] = [{"role": "user", "content": "q"}]
+    for name in "abcdef":
+        messages += [asked(name), {"role": "tool", "tool_call_id": name, "content": said(name)}]
+    found = [block["tool_use_id"] for block in encode(messages=messages).blocks if "cache_control" in block]
+    assert found == ["c", "d", "e", "f"]
+
+
 @pytest.mark.rule(123)
 def test_the_caller_has_to_ask_for_automatic_caching(encode: Any) -> None:
     assert "cache_control" not in encode(prompt_cache_options={"mode": "implicit"}).body

@@ -136,7 +136,15 @@ def test_an_assistant_only_speaks(kind: str) -> None:
 def test_thinking_among_the_parts_needs_its_signature() -> None:
     signed = {"type": "thinking", "thinking": "", "signature": "s", "cache_control": {}}
     hidden = {"type": "redacted_thinking", "data": "d"}
-    parts = [signed, {"type": "thinking", "thinking": "t"}, hidden, {"type": "text", "text": "a"}]
+    others = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}], "signature": "mistral's"}
+    parts = [
+        signed,
+        {"type": "thinking", "thinking": "t"},
+        others,
+        hidden,
+        {"type": "redacted_thinking"},
+        {"type": "text", "text": "a"},
+    ]
     assert encode_content(parts, "here", ASSISTANT_PARTS) == [signed, hidden, {"type": "text", "text": "a"}]
 
 

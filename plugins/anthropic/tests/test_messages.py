@@ -208,6 +208,12 @@ def test_names_of_participants_are_warned_of(encode: Any, role: str) -> None:
     encode(MODERN, policy="ignore", messages=messages)
 
 
+@pytest.mark.rule(29)
+def test_a_name_at_the_top_is_warned_of(encode: Any) -> None:
+    with pytest.warns(DragomanWarning, match="messages have no name"):
+        encode(messages=[says("system", "s", name="Ada"), says("user", "q")])
+
+
 @pytest.mark.rule(31, 32)
 def test_empty_turns_disappear_between_mergeable_neighbours(encode: Any) -> None:
     messages = [says("user", "a"), says("assistant", ""), says("user", None), says("user", "b"), says("assistant", " ")]

@@ -13,7 +13,7 @@ import pytest
 from openai import OpenAIError
 
 from dragoman.anthropic import Anthropic
-from dragoman.core import Call, InvalidRequest, Json, MissingKey, Wire
+from dragoman.core import Call, Event, InvalidRequest, Json, MissingKey, Wire
 from dragoman.testing import FakeVendor, Scripted
 
 if TYPE_CHECKING:
@@ -288,3 +288,28 @@ def test_the_callers_facts_win_over_the_models_api_and_that_over_the_table() -> 
     provider.decode(one, {**entry, "max_tokens": 98})
     assert limit() == 98
     assert provider.facts_of("claude-haiku-5-5").max_output == 7
+
+
+@pytest.mark.rule(108)
+@pytest.mark.filterwarnings("ignore::dragoman.core.DragomanWarning")
+def test_an_answer_is_read_with_the_facts_that_the_request_was_written_with() -> None:
+    model = "claude-opus-4-5"
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    chat = {"model": model, "messages": CHAT["messages"], "response_format": wanted}
+    call = Call("anthropic", model, chat, created=1, on_unsupported="adapt")
+    provider = Anthropic(api_key="k", model_facts={model: {"structured_output": False}})
+    body = provider.encode(call).body
+    assert body is not None
+    (tool,) = body["tools"]
+    block = {"type": "tool_use", "id": "t1", "name": tool["name"], "input": {}}
+    (choice,) = provider.decode(call, {**MESSAGE, "content": [{**block, "input": {"a": "b"}}]})["choices"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ('{"a":"b"}', "stop")
+    decoder = provider.decode_stream(call)
+    events: list[Json] = [
+        {"type": "message_start", "message": {**MESSAGE, "content": []}},
+        {"type": "content_block_start", "index": 0, "content_block": block},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": '{"a":"b"}'}},
+    ]
+    chunks = [chunk for event in events for chunk in decoder.feed(Event(json.dumps(event).encode()))]
+    assert "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks) == '{"a":"b"}'

@@ -109,11 +109,22 @@ def test_a_broken_carry_is_no_carry(encode: Any, blocks: Any) -> None:
 
 
 @pytest.mark.rule(57)
-def test_a_repeated_answer_keeps_its_blocks_and_its_ids(encode: Any) -> None:
+def test_a_repeated_answer_keeps_its_blocks_but_for_the_id(encode: Any) -> None:
     sent = encode(messages=[*history(answer()), *history(answer())], tools=[TOOL])
-    assert [sent.messages[1]["content"], sent.messages[3]["content"]] == [BLOCKS, BLOCKS]
+    again = [*BLOCKS[:-1], {**BLOCKS[-1], "id": "toolu_1_2"}]
+    assert [sent.messages[1]["content"], sent.messages[3]["content"]] == [BLOCKS, again]
     results = [block["tool_use_id"] for block in sent.blocks if block["type"] == "tool_result"]
-    assert results == ["toolu_1", "toolu_1"]
+    assert results == ["toolu_1", "toolu_1_2"]
+
+
+@pytest.mark.rule(32)
+@pytest.mark.parametrize(("text", "kept"), [("\n\n", []), ("\n\nA", ["\n\n", "A"])])
+def test_white_space_is_not_all_the_text_of_a_turn(encode: Any, text: str, kept: list[str]) -> None:
+    texts = [{"type": "text", "text": part} for part in ("\n\n", *text.split())]
+    message: Json = {"role": "assistant", "content": text, "tool_calls": [CALL]}
+    message["extra_content"] = pack(message, "anthropic", {"blocks": [*texts, BLOCKS[-1]]})
+    sent = encode(messages=history(message), tools=[TOOL])
+    assert sent.messages[1]["content"] == [*({"type": "text", "text": part} for part in kept), BLOCKS[-1]]
 
 
 @pytest.mark.rule(57)
@@ -145,8 +156,10 @@ def test_an_answer_in_the_first_tool_interface_goes_back_as_it_came(encode: Any)
     functions = [{"name": "a.b"}]
     answers = [message, {"role": "function", "name": "a.b", "content": "r"}]
     sent = encode(messages=[{"role": "user", "content": "q"}, *answers, *answers], functions=functions)
-    assert [sent.messages[1]["content"], sent.messages[3]["content"]] == [blocks, blocks]
-    assert [block["tool_use_id"] for block in sent.blocks if block["type"] == "tool_result"] == ["toolu_1"] * 2
+    again = [THINKING, {**blocks[1], "id": "toolu_1_2"}]
+    assert [sent.messages[1]["content"], sent.messages[3]["content"]] == [blocks, again]
+    results = [block["tool_use_id"] for block in sent.blocks if block["type"] == "tool_result"]
+    assert results == ["toolu_1", "toolu_1_2"]
     edited = {**message, "function_call": {"name": "a.b", "arguments": "{}"}}
     with pytest.warns(DragomanWarning, match="was changed"):
         sent = encode(messages=[{"role": "user", "content": "q"}, edited, answers[1]], functions=functions)
@@ -178,6 +191,58 @@ def test_a_carried_message_with_a_call_that_is_none(encode: Any, held: Any) -> N
     message["extra_content"] = pack(message, "anthropic", {"blocks": []})
     with pytest.raises(InvalidRequest, match="has no name"):
         encode(messages=[{"role": "user", "content": "q"}, message])
+
+
+@pytest.mark.rule(127)
+def test_a_carry_without_what_was_said_is_no_carry(encode: Any) -> None:
+    message: Json = {"role": "assistant", "content": "a"}
+    message["extra_content"] = pack(message, "anthropic", {"blocks": []})
+    with pytest.warns(DragomanWarning, match="was changed"):
+        sent = encode(messages=[{"role": "user", "content": "q"}, message, {"role": "user", "content": "?"}])
+    assert sent.messages[1]["content"] == [{"type": "text", "text": "a"}]
+
+
+@pytest.mark.rule(127)
+def test_thinking_that_is_lost_with_other_calls_is_told_of(encode: Any) -> None:
+    message: Json = {"role": "assistant", "content": None, "tool_calls": [{**CALL, "id": "other"}]}
+    message["extra_content"] = pack(message, "anthropic", {"blocks": BLOCKS})
+    results = [{"role": "tool", "tool_call_id": "other", "content": "r"}]
+    with pytest.warns(DragomanWarning, match="was changed"):
+        sent = encode(messages=[{"role": "user", "content": "q"}, message, *results], tools=[TOOL])
+    assert [block["type"] for block in sent.messages[1]["content"]] == ["tool_use"]
+
+
+OPEN = {"type": "server_tool_use", "id": "srvtoolu_9", "name": "web_search", "input": {"query": "x"}}
+
+
+def paused(*blocks: Json, content: Any = None) -> Json:
+    message: Json = {"role": "assistant", "content": content}
+    calls = [{**CALL, "id": block["id"]} for block in blocks if block["type"] == "tool_use"]
+    message |= {"tool_calls": calls} if calls else {}
+    message["extra_content"] = pack(message, "anthropic", {"blocks": list(blocks), "stop_reason": "pause_turn"})
+    return message
+
+
+def test_a_server_call_that_the_user_talked_over_is_left_out(encode: Any) -> None:
+    first = {"type": "text", "text": "a"}
+    messages = [{"role": "user", "content": "q"}, paused(*SERVER, first, OPEN, content="a")]
+    with pytest.warns(DragomanWarning, match="never answered"):
+        sent = encode(messages=[*messages, {"role": "user", "content": "go on"}])
+    assert sent.messages[1]["content"] == [*SERVER, first]
+    with pytest.warns(DragomanWarning, match="never answered"):
+        sent = encode(messages=[{"role": "user", "content": "q"}, paused(OPEN), {"role": "user", "content": "?"}])
+    assert [message["role"] for message in sent.messages] == ["user"]
+
+
+def test_a_server_call_whose_result_follows_stays(encode: Any) -> None:
+    found = {"type": "web_search_tool_result", "tool_use_id": OPEN["id"], "content": []}
+    said = {"type": "text", "text": "b"}
+    own = {**BLOCKS[-1], "caller": {"type": "code_execution_20250825", "tool_id": OPEN["id"]}}
+    result = {"role": "tool", "tool_call_id": own["id"], "content": "r"}
+    messages = [{"role": "user", "content": "q"}, paused(OPEN), paused(found, said, content="b")]
+    assert encode(messages=[*messages, {"role": "user", "content": "?"}]).messages[1]["content"] == [OPEN, found, said]
+    sent = encode(messages=[messages[0], paused(OPEN, own), result], tools=[TOOL])
+    assert sent.messages[1]["content"] == [OPEN, own]
 
 
 @pytest.mark.rule(34)

@@ -12,7 +12,7 @@ from openai.types.chat.completion_create_params import (
 )
 
 from dragoman.anthropic.models import facts_of
-from dragoman.anthropic.request import COUNTED, PARAMETERS, encode_count_tokens
+from dragoman.anthropic.request import COUNTED, PARAMETERS, encode_count_tokens, encode_request
 from dragoman.core import DragomanWarning, InvalidRequest, Json, UnsupportedParameter
 
 OBJECT = {"type": "object", "properties": {}, "additionalProperties": False}
@@ -261,14 +261,34 @@ def test_keys_that_are_not_openais_go_untouched_and_win(encode: Any) -> None:
 
 
 @pytest.mark.rule(112)
-def test_the_callers_extra_body_is_not_read(make_call: Any, encode: Any) -> None:
-    from dragoman.anthropic.request import encode_request
-
+def test_the_callers_extra_body_is_looked_at_and_left_to_core(make_call: Any, encode: Any) -> None:
     call = make_call()
-    call.extra_body["top_k"] = 5
+    call.extra_body["container"] = "c"
     call.extra_headers = {"anthropic-beta": "x"}
     wire = encode_request(call)
     assert (wire.body, wire.headers) == (encode().body, {})
+    call.extra_body["top_k"] = 5
+    wire = encode_request(call)
+    assert (wire.body, wire.headers) == (encode().body, {"anthropic-version": "2023-06-01"})
+
+
+@pytest.mark.rule(88, 112)
+def test_thinking_in_extra_body_is_thinking(make_call: Any) -> None:
+    call = make_call(temperature=0.3)
+    call.extra_body["thinking"] = {"type": "enabled", "budget_tokens": 1024}
+    with pytest.raises(UnsupportedParameter, match="temperature"):
+        encode_request(call)
+
+
+@pytest.mark.rule(112, 123)
+def test_automatic_caching_in_extra_body_is_one_of_the_four(make_call: Any) -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    parts = [{"type": "text", "text": text, **mark} for text in "abcd"]
+    call = make_call(messages=[{"role": "user", "content": parts}])
+    call.extra_body.update(mark)
+    body = encode_request(call).body
+    assert body is not None
+    assert ["cache_control" in part for part in body["messages"][0]["content"]] == [False, True, True, True]
 
 
 def count(call: Any) -> Any:

@@ -130,8 +130,27 @@ def test_results_follow_duplicate_ids_by_position(encode: Any) -> None:
     sent = encode(messages=messages, tools=TOOLS)
     uses = [found["id"] for found in sent.blocks if found["type"] == "tool_use"]
     results = [(found["tool_use_id"], found["content"]) for found in sent.blocks if found["type"] == "tool_result"]
-    assert uses == ["c", "c_2", "c"]
-    assert results == [("c", "1"), ("c_2", "2"), ("c", "3")]
+    assert uses == ["c", "c_2", "c_3"]
+    assert results == [("c", "1"), ("c_2", "2"), ("c_3", "3")]
+
+
+@pytest.mark.rule(54)
+@pytest.mark.parametrize("failed", [{"is_error": True}, {"status": "error"}])
+@pytest.mark.parametrize("content", [None, "", " ", []])
+def test_an_error_says_something(encode: Any, content: Any, failed: Json) -> None:
+    sent = encode(messages=[USER, calls("a"), result("a", content, **failed)], tools=TOOLS)
+    (found,) = sent.messages[2]["content"]
+    assert found == {**block("a", "The call failed without a message."), "is_error": True}
+
+
+@pytest.mark.rule(123)
+def test_a_breakpoint_in_a_result_is_one_after_it(encode: Any) -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    parts = [{"type": "text", "text": "1", **mark}, {"type": "text", "text": "2"}]
+    sent = encode(messages=[USER, calls("a"), result("a", parts)], tools=TOOLS)
+    bare = [{"type": "text", "text": text} for text in "12"]
+    assert sent.messages[2]["content"] == [{**block("a", bare), **mark}]
+    assert parts[0]["cache_control"] == mark["cache_control"]
 
 
 @pytest.mark.rule(56, 58)

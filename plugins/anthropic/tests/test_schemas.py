@@ -162,6 +162,8 @@ def test_closing_says_what_was_left_open() -> None:
             "b": {"type": "object", "additionalProperties": True},
             "c": {"type": "string", "description": "C", "deprecated": True, "example": "x"},
             "d": {"type": "object"},
+            "e": {"type": ["object", "null"], "properties": {"x": {}}},
+            "f": {"type": ["object", "null"]},
         },
     }
     assert closed_schema(schema) == {
@@ -170,7 +172,9 @@ def test_closing_says_what_was_left_open() -> None:
             "a": {"properties": {}, "description": "(examples: [1])", "additionalProperties": False},
             "b": {"type": "object", "additionalProperties": True},
             "c": {"type": "string", "description": "C (deprecated: True, example: x)"},
-            "d": {"type": "object", "additionalProperties": False},
+            "d": {"type": "object"},
+            "e": {"type": ["object", "null"], "properties": {"x": {}}, "additionalProperties": False},
+            "f": {"type": ["object", "null"]},
         },
         "additionalProperties": False,
     }
@@ -194,6 +198,10 @@ def test_closing_says_what_was_left_open() -> None:
         ({"type": "string", "format": "binary"}, ["format"]),
         ({"type": "array", "minItems": 2}, ["minItems"]),
         ({"type": "object", "additionalProperties": {"type": "string"}}, ["additionalProperties"]),
+        ({"type": "object"}, ["additionalProperties"]),
+        ({"type": ["object", "null"]}, ["additionalProperties"]),
+        ({"type": "object", "properties": {}}, []),
+        ({"type": "object", "$ref": "#/$defs/A", "$defs": {"A": {"type": "string"}}}, []),
         ({"oneOf": [{"type": "string"}]}, ["oneOf"]),
         ({"allOf": [{"$ref": "#/$defs/A"}], "$defs": {"A": {"type": "string"}}}, ["allOf"]),
         ({"enum": [{"a": 1}]}, ["enum"]),
@@ -232,7 +240,7 @@ def test_what_cannot_be_enforced_is_described() -> None:
         "type": "object",
         "properties": {
             "n": {"type": "integer", "minimum": 1, "description": "Count"},
-            "m": {"type": "object", "additionalProperties": {"type": "string"}},
+            "m": {"type": "object", "properties": {"a": {}}, "additionalProperties": {"type": "string"}},
             "u": {"oneOf": [{"type": "string", "minLength": 1}, {"type": "null"}]},
             "v": {"anyOf": [{"type": "string"}], "oneOf": [{"type": "null"}]},
         },
@@ -244,12 +252,20 @@ def test_what_cannot_be_enforced_is_described() -> None:
         "n": {"type": "integer", "description": "Count (minimum: 1)"},
         "m": {
             "type": "object",
+            "properties": {"a": {}},
             "description": "(additionalProperties: {'type': 'string'})",
             "additionalProperties": False,
         },
         "u": {"anyOf": [{"type": "string", "description": "(minLength: 1)"}, {"type": "null"}]},
         "v": {"anyOf": [{"type": "string"}, {"type": "null"}]},
     }
+
+
+@pytest.mark.rule(105)
+@pytest.mark.parametrize("schema", [{"type": "object"}, {"type": "object", "additionalProperties": {"type": "string"}}])
+def test_an_object_of_any_keys_stays_one(schema: dict[str, Any]) -> None:
+    assert described_schema(schema) == schema
+    assert unenforceable(described_schema(schema)) == ["additionalProperties"]
 
 
 @pytest.mark.rule(105)

@@ -59,7 +59,7 @@ def encode_assistant(message: Json, place: str, draft: Draft, ids: CallIds) -> A
     if message.get("audio"):
         msg = f"{place}.audio: Anthropic has no audio. Send the transcript as the message's content."
         raise InvalidRequest(msg)
-    marker = cache_marker(message)
+    marker = cache_marker(message, draft.ttl)
     blocks, data = carried(message, draft)
     if blocks is not None:
         turn = _verbatim(blocks, ids, message.get("function_call"))
@@ -85,7 +85,7 @@ def _verbatim(blocks: list[Json], ids: CallIds, legacy: Any) -> AssistantTurn:
 
 
 def _rebuilt(message: Json, place: str, draft: Draft, ids: CallIds) -> AssistantTurn:
-    blocks = encode_content(message.get("content"), f"{place}.content", ASSISTANT_PARTS)
+    blocks = encode_content(message.get("content"), f"{place}.content", ASSISTANT_PARTS, draft.ttl)
     if not is_blank(message.get("refusal")):
         blocks.append(text_block(message["refusal"]))
     turn = AssistantTurn([*peer_thinking(message), *blocks], [])

@@ -5,28 +5,41 @@ Source: https://platform.claude.com/docs/en/build-with-claude/prompt-caching.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dragoman.core import Json
 
 MOST = 4
+_HOUR = "1h"
 
 
-def limit_breakpoints(body: Json, *, automatic: bool = False) -> None:
+def limit_breakpoints(body: Json, automatic: Any = None) -> None:
     """Keep the last four breakpoints of the prompt (tools, system, messages), as OpenAI does with its own.
 
-    A request that asks for automatic caching (`cache_control` beside `messages`) has used one of them.
+    A request that asks for automatic caching (`automatic`, the `cache_control` beside `messages`) has used one of them.
+    One that may live for five minutes must not come before one of an hour: it gets the hour, unless it says its own.
     """
-    most = MOST - automatic
+    most = MOST - bool(automatic)
     spots = [
         (holder, index)
         for holder in _lists_of(body)
         for index, block in enumerate(holder)
         if block.get("cache_control")
     ]
-    for holder, index in spots[: max(0, len(spots) - most)]:
+    surplus = max(0, len(spots) - most)
+    for holder, index in spots[:surplus]:
         holder[index] = {key: value for key, value in holder[index].items() if key != "cache_control"}
+    long = _is_long(automatic)
+    for holder, index in reversed(spots[surplus:]):
+        marker = holder[index]["cache_control"]
+        if long and "ttl" not in marker:
+            holder[index] = {**holder[index], "cache_control": {**marker, "ttl": _HOUR}}
+        long = long or _is_long(marker)
+
+
+def _is_long(marker: Any) -> bool:
+    return isinstance(marker, dict) and marker.get("ttl") == _HOUR
 
 
 def _lists_of(body: Json) -> list[list[Json]]:

@@ -182,9 +182,11 @@ def encode_native(part: Json, place: str) -> Json:
 
 
 def encode_thinking(part: Json, place: str) -> Json | None:
-    """Thinking inside an assistant's content; without its signature it cannot be replayed."""
+    """Thinking inside an assistant's content; without its signature it cannot be replayed, nor can another vendor's."""
     del place
-    return part if part.get("signature") or part.get("data") else None
+    if part["type"] == "redacted_thinking":
+        return part if part.get("data") else None
+    return part if part.get("signature") and isinstance(part.get("thinking"), str) else None
 
 
 USER_PARTS: dict[str, Callable[[Json, str], Json | None]] = {

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Draft:
     """The call, what its model accepts, and the body as far as it is written.
 
-    `extras` are the request's keys that are not OpenAI's: they go to the wire untouched, after all else.
+    `extras` are the request's keys that are not OpenAI's, and those of `call.extra_body`. They go to the wire as they
+    are, after all else, and are looked at where the translation depends on them.
     """
 
     call: Call
@@ -26,9 +27,13 @@ class Draft:
     body: Json = field(default_factory=dict)
     names: dict[str, str] = field(init=False)
     wrapped: frozenset[str] = field(init=False)
+    #: The lifetime that the request wants for all its cache breakpoints, if it names one.
+    ttl: str | None = field(init=False)
 
     def __post_init__(self) -> None:
         chat = self.call.request
+        options = chat.get("prompt_cache_options")
+        self.ttl = options.get("ttl") if isinstance(options, dict) else None
         self.names = tool_names(chat)
         self.wrapped = wrapped_tools(chat)
 

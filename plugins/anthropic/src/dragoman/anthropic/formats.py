@@ -23,10 +23,8 @@ from dragoman.anthropic.schemas import (
 from dragoman.core import InvalidRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from dragoman.anthropic.draft import Draft
-    from dragoman.anthropic.models import ModelFacts
+    from dragoman.anthropic.models import FactsFor
     from dragoman.core import Call, Json
 
 #: The tool that stands in for an output format (see `answer_tool`).
@@ -63,7 +61,7 @@ def encode_format(draft: Draft, value: Any) -> None:
         _emulate(draft, schema)
 
 
-def answer_tool(call: Call, facts_for: Callable[[str], ModelFacts] = facts_of) -> str | None:
+def answer_tool(call: Call, facts_for: FactsFor = facts_of) -> str | None:
     """The wire name of the tool whose input is the answer's text, if the request was written with one; else None.
 
     Models without structured outputs are made to call one tool with the wanted schema. The answer's

@@ -24,6 +24,7 @@ from dragoman.anthropic.content import (
 )
 from dragoman.anthropic.ids import CallIds
 from dragoman.anthropic.results import Results
+from dragoman.anthropic.servercalls import has_server_calls, without_open_calls
 from dragoman.core import InvalidRequest
 
 if TYPE_CHECKING:
@@ -39,17 +40,16 @@ class _History:
     """Sorts messages into turns: results right after their calls, and what came in between after the results.
 
     A turn is a wire message in the making; its content is a text where nothing but a text was said, else blocks.
-    `paused`: the last answer is one that the model will go on with.
+    `paused`: the last answer is one that the model will go on with. `served`: a tool on Anthropic's side was called.
     """
 
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         self.turns: list[Json] = []
-        self.paused = False
-        self._results = Results()
+        self.paused = self.served = False
+        self._results = Results(draft.ttl)
         self._deferred: list[Json] = []
         self._ids = CallIds()
-        self._ttl = _request_ttl(draft)
 
     def add(self, message: Json, index: int) -> None:
         role = message["role"]
@@ -77,6 +77,7 @@ class _History:
         self._results.expect(turn.calls)
         if turn.blocks:
             self.paused = turn.paused
+            self.served = self.served or has_server_calls(turn.blocks)
         return {"role": "assistant", "content": turn.blocks}
 
     def _said(self, message: Json, index: int) -> Json:
@@ -89,14 +90,13 @@ class _History:
                 return {"role": role, "content": text}
         _warn_of_name(self.draft, message)
         parts = USER_PARTS if role == "user" else SYSTEM_PARTS
-        blocks = encode_content(message.get("content"), f"messages[{index}].content", parts, self._ttl)
-        return {"role": role, "content": mark_last(blocks, cache_marker(message))}
+        blocks = encode_content(message.get("content"), f"messages[{index}].content", parts, self.draft.ttl)
+        return {"role": role, "content": mark_last(blocks, cache_marker(message, self.draft.ttl))}
 
     def _end_results(self) -> None:
         if self._results.expected:
             self.turns.append({"role": "user", "content": self._results.close(self.draft)})
-            self._results = Results()
-            self._ids = CallIds()
+            self._results = Results(self.draft.ttl)
         self.turns += self._deferred
         self._deferred.clear()
 
@@ -118,10 +118,9 @@ def encode_messages(draft: Draft, messages: Any) -> None:
     system: list[Json] = []
     lead = 0
     while lead < len(checked) and checked[lead]["role"] == "system":
-        blocks = encode_content(
-            checked[lead].get("content"), f"messages[{lead}].content", SYSTEM_PARTS, _request_ttl(draft)
-        )
-        system += mark_last(blocks, cache_marker(checked[lead]))
+        blocks = encode_content(checked[lead].get("content"), f"messages[{lead}].content", SYSTEM_PARTS, draft.ttl)
+        _warn_of_name(draft, checked[lead])
+        system += mark_last(blocks, cache_marker(checked[lead], draft.ttl))
         lead += 1
     history = _History(draft)
     for index, message in enumerate(checked[lead:], lead):
@@ -129,6 +128,8 @@ def encode_messages(draft: Draft, messages: Any) -> None:
     turns = _merged(history.end())
     if any(turn["role"] == "system" for turn in turns):
         turns = _merged(_placed(turns, draft))
+    if history.served:
+        turns = _merged(without_open_calls(turns, draft))
     _check_ends(turns, draft, checked[-1]["role"], paused=history.paused)
     if system:
         draft.body["system"] = system
@@ -145,12 +146,6 @@ def _checked(message: Any, index: int) -> Json:
         raise InvalidRequest(msg)
     found: Json = message
     return found
-
-
-def _request_ttl(draft: Draft) -> str | None:
-    """The lifetime that the request wants for all its cache breakpoints, if it names one."""
-    options = draft.call.request.get("prompt_cache_options")
-    return options.get("ttl") if isinstance(options, dict) else None
 
 
 def _warn_of_name(draft: Draft, message: Json) -> None:

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from dragoman.core import warn_once
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from dragoman.core import Json
+
+    FactsFor = Callable[[str], "ModelFacts"]
 
 #: `max_tokens` is required; this is sent to servers whose models are not in the table.
 DEFAULT_MAX_TOKENS = 8192

@@ -107,11 +107,11 @@ class Anthropic(Provider):
         if call.endpoint.startswith("models/"):
             self._asked[body["id"]] = body
             return decode_model(body)
-        return decode_message(call, body)
+        return decode_message(call, body, self.facts_of)
 
     def decode_stream(self, call: Call) -> MessageDecoder:
         """Make the decoder of one stream."""
-        return MessageDecoder(call)
+        return MessageDecoder(call, self.facts_of)
 
     def decode_error(self, status: int, body: Any) -> Json:
         """The body of a failure -> OpenAI's error object."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dragoman.anthropic.content import is_blank
 from dragoman.core import unpack
 
 if TYPE_CHECKING:
@@ -29,20 +30,29 @@ def carried(message: Json, draft: Draft) -> tuple[list[Json] | None, Json]:
     if data is None or not _are_blocks(data.get("blocks")):
         return None, {}
     if not unedited:
-        draft.warn(
-            "edited message",
-            "an assistant message was changed since it was received; its thinking and server-side blocks no longer "
-            "fit and were left out.",
-        )
+        _warn_of_edit(draft)
         return None, {}
-    blocks = [block for block in data["blocks"] if _is_valid(block, draft)]
+    blocks = _without_blanks([block for block in data["blocks"] if _is_valid(block, draft)])
     calls = [block.get("id") for block in blocks if is_client_call(block)]
     visible = [call.get("id") for call in message.get("tool_calls") or () if isinstance(call, dict)]
     if isinstance(message.get("function_call"), dict):
         # The first tool interface has no ids.
         visible += calls[:1]
     # No blocks are an answer too: the model refused, and what explains that was not said by it.
-    return (blocks, data) if calls == visible else (None, {})
+    says = any(block["type"] == "text" for block in blocks) or is_blank(message.get("content"))
+    if calls == visible and says:
+        return blocks, data
+    if calls == visible or any(block["type"] not in {"text", "tool_use"} for block in blocks):
+        _warn_of_edit(draft)
+    return None, {}
+
+
+def _warn_of_edit(draft: Draft) -> None:
+    draft.warn(
+        "edited message",
+        "an assistant message was changed since it was received; its thinking and server-side blocks no longer fit and "
+        "were left out.",
+    )
 
 
 def is_client_call(block: Json) -> bool:
@@ -61,6 +71,12 @@ def _is_valid(block: Json, draft: Draft) -> bool:
     if block["type"] == "thinking":
         return bool(block.get("signature")) or not draft.facts.claude
     return block["type"] != "text" or bool(block.get("text"))
+
+
+def _without_blanks(blocks: list[Json]) -> list[Json]:
+    """White space is accepted beside other text, and refused as all the text of a turn, though models write it."""
+    texts = [block["text"] for block in blocks if block["type"] == "text"]
+    return blocks if not all(map(is_blank, texts)) else [block for block in blocks if block["type"] != "text"]
 
 
 def peer_thinking(message: Json) -> list[Json]:

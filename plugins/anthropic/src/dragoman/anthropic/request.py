@@ -24,11 +24,10 @@ from dragoman.core import InvalidRequest, Wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dragoman.anthropic.models import ModelFacts
+    from dragoman.anthropic.models import FactsFor
     from dragoman.core import Call
 
     Encoder = Callable[[Draft, Any], None]
-    FactsFor = Callable[[str], ModelFacts]
 
 MAX_USER_ID = 256
 #: The API refuses user ids that look like a mail address or a telephone number.
@@ -76,7 +75,8 @@ def _drafted(call: Call, parameters: Mapping[str, Encoder], facts_for: FactsFor)
         raise InvalidRequest(msg)
     facts = facts_for(model)
     extras = {key: value for key, value in chat.items() if key not in PARAMETERS}
-    draft = Draft(call, facts, extras)
+    added = {key: value for key, value in call.extra_body.items() if key not in PARAMETERS}
+    draft = Draft(call, facts, {**extras, **added})
     draft.body.update(model=model, max_tokens=facts.max_output or DEFAULT_MAX_TOKENS)
     for name, encode in parameters.items():
         value = chat.get(name)
@@ -84,7 +84,7 @@ def _drafted(call: Call, parameters: Mapping[str, Encoder], facts_for: FactsFor)
             encode(draft, value)
     if answers_in_function_call(chat):
         encode_parallel(draft, False)
-    limit_breakpoints(draft.body, automatic=bool(extras.get("cache_control")))
+    limit_breakpoints(draft.body, draft.extras.get("cache_control"))
     draft.body.update(extras)
     return draft
 

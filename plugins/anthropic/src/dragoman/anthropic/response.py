@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dragoman.anthropic.formats import answer_tool
+from dragoman.anthropic.models import facts_of
 from dragoman.anthropic.names import answers_in_function_call, custom_tools, original_names, wrapped_tools
 from dragoman.anthropic.schemas import WRAP_KEY, must_wrap
 from dragoman.core import Call, Json, pack, warn_once
+
+if TYPE_CHECKING:
+    from dragoman.anthropic.models import FactsFor
 
 _FINISH_REASONS = {
     "end_turn": "stop",
@@ -34,9 +38,12 @@ _SERVICE_TIERS = {"standard": "default", "priority": "priority"}
 _VISIBLE = frozenset({"id", "type", "role", "content"})
 
 
-def decode_message(call: Call, body: Json) -> Json:
-    """Turn a whole Message into a `chat.completion`; raises LookupError or TypeError if it is none."""
-    tools = Tools(call)
+def decode_message(call: Call, body: Json, facts_for: FactsFor = facts_of) -> Json:
+    """Turn a whole Message into a `chat.completion`; raises LookupError or TypeError if it is none.
+
+    `facts_for` is what the request was written with.
+    """
+    tools = Tools(call, facts_for)
     blocks = [tools.decode_answer(block) for block in body["content"] or ()]
     calls = [tools.decode_call(block) for block in blocks if is_client_call(block)]
     message: Json = {"role": "assistant", "content": decode_text(blocks), "refusal": decode_refusal(body)}
@@ -161,9 +168,9 @@ def is_client_call(block: Json) -> bool:
 class Tools:
     """How the tools of one request were renamed and reshaped on their way to Anthropic; undoes it."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, facts_for: FactsFor = facts_of) -> None:
         self._request = call.request
-        self._answer = answer_tool(call)
+        self._answer = answer_tool(call, facts_for)
         self.legacy = answers_in_function_call(call.request)
 
     # Looked up only for an answer that calls something: a long history has many names.

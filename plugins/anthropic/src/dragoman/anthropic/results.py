@@ -19,12 +19,15 @@ if TYPE_CHECKING:
 
 #: What a repaired conversation says for a call without a result.
 NO_RESULT = "No result was recorded for this call."
+#: What an error says that says nothing: the API refuses one without content.
+NO_REASON = "The call failed without a message."
 
 
 class Results:
     """The calls of one assistant turn, and their results as they come in."""
 
-    def __init__(self) -> None:
+    def __init__(self, ttl: str | None = None) -> None:
+        self._ttl = ttl
         #: Whether the turn has called anything.
         self.expected = False
         self.open: list[OpenCall] = []
@@ -41,7 +44,7 @@ class Results:
         call = self._find(message, place)
         self.open.remove(call)
         self._answered.add(call.original if call.original is not None else call.name)
-        self.blocks.append(encode_result(message, call.wire, place))
+        self.blocks.append(encode_result(message, call.wire, place, self._ttl))
 
     def _find(self, message: Json, place: str) -> OpenCall:
         if message["role"] == "function":
@@ -81,18 +84,32 @@ class Results:
         return self.blocks
 
 
-def encode_result(message: Json, wire_id: str, place: str) -> Json:
-    """One result. `is_error: true` or `status: "error"`, which OpenAI's schema does not have, are understood."""
-    block: Json = {"type": "tool_result", "tool_use_id": wire_id, **cache_marker(message)}
-    content = _result_content(message.get("content"), f"{place}.content")
-    if content:
-        block["content"] = content
-    if message.get("is_error") is True or message.get("status") == "error":
+def encode_result(message: Json, wire_id: str, place: str, ttl: str | None = None) -> Json:
+    """One result. `is_error: true` or `status: "error"`, which OpenAI's schema does not have, are understood.
+
+    `ttl` is what the request says of all its cache breakpoints. One inside a result is as good as one after it, where
+    it is among the four that are taken.
+    """
+    content, inner = _without_markers(_result_content(message.get("content"), f"{place}.content", ttl))
+    block: Json = {"type": "tool_result", "tool_use_id": wire_id, **(cache_marker(message, ttl) or inner)}
+    failed = message.get("is_error") is True or message.get("status") == "error"
+    if content or failed:
+        block["content"] = content or NO_REASON
+    if failed:
         block["is_error"] = True
     return block
 
 
-def _result_content(content: Any, place: str) -> str | list[Json]:
+def _without_markers(content: str | list[Json]) -> tuple[str | list[Json], Json]:
+    """Return the content without cache breakpoints, and the last of them as one for the whole of it."""
+    markers = [] if isinstance(content, str) else [part["cache_control"] for part in content if "cache_control" in part]
+    if isinstance(content, str) or not markers:
+        return content, {}
+    bare = [{key: value for key, value in part.items() if key != "cache_control"} for part in content]
+    return bare, {"cache_control": markers[-1]}
+
+
+def _result_content(content: Any, place: str, ttl: str | None) -> str | list[Json]:
     """Text as it is, parts as blocks, and any other value as JSON; an empty text cannot be sent at all."""
     if content is None:
         return ""
@@ -101,5 +118,5 @@ def _result_content(content: Any, place: str) -> str | list[Json]:
     if isinstance(content, list) and all(
         isinstance(part, dict) and isinstance(part.get("type"), str) for part in content
     ):
-        return encode_content(content, place, USER_PARTS)
+        return encode_content(content, place, USER_PARTS, ttl)
     return json.dumps(content, ensure_ascii=False)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: The header that brings sampling back; sent only where a request needs it.
 OLD_VERSION = {"anthropic-version": "2023-06-01"}
-_SAMPLING = ("temperature", "top_p", "top_k")
+_SAMPLING = frozenset({"temperature", "top_p", "top_k"})
 _LEAST_TOP_P = 0.95
 
 
@@ -61,6 +61,7 @@ def _refused(draft: Draft, param: str, value: float) -> bool:
 
 
 def version_header(draft: Draft) -> dict[str, str]:
-    """The old version, if the body has a sampling parameter and the model reads it there."""
-    needed = draft.facts.sampling in {"both", "one"} and any(key in draft.body for key in _SAMPLING)
+    """The old version, if the body or the caller's addition to it has sampling, and the model reads it there."""
+    sent = draft.body.keys() | draft.call.extra_body.keys()
+    needed = draft.facts.sampling in {"both", "one"} and not sent.isdisjoint(_SAMPLING)
     return {**OLD_VERSION} if needed else {}

@@ -142,17 +142,31 @@ def wrap_schema(schema: Json) -> Json:
 def closed_schema(schema: Json) -> Json:
     """Say `additionalProperties: false` where nothing was said, as the API demands; annotations become description.
 
-    What conforms to the result conforms to the original too, so nothing is lost.
+    What conforms to the result conforms to the original too, so nothing is lost. An object of any keys stays one:
+    closed, it would have none at all.
     """
 
     def change(found: Json) -> Json:
         closed = _described(found, [key for key in found if key in _ANNOTATIONS])
-        if (found.get("type") == "object" or "properties" in found) and "additionalProperties" not in found:
+        if _is_open(found) and not _is_free(found):
             closed["additionalProperties"] = False
         return closed
 
     result: Json = map_schema(schema, change)
     return result
+
+
+def _is_open(schema: Json) -> bool:
+    """Whether a schema is of objects, and does not say whether there may be other keys than the named ones."""
+    kind = schema.get("type")
+    objects = kind == "object" or (isinstance(kind, list) and "object" in kind) or "properties" in schema
+    return objects and "additionalProperties" not in schema
+
+
+def _is_free(schema: Json) -> bool:
+    """Whether a schema is of objects whose keys it does not name."""
+    named = "properties" in schema or "$ref" in schema or not COMBINATORS.isdisjoint(schema)
+    return not named and (_is_open(schema) or schema.get("additionalProperties") not in (None, False))
 
 
 def _described(schema: Json, keys: list[str]) -> Json:
@@ -186,7 +200,7 @@ def unenforceable(schema: Json) -> list[str]:
 def _problems_of(schema: Json) -> list[str]:
     enum = schema.get("enum")
     checks = {
-        "additionalProperties": schema.get("additionalProperties") in (None, False),
+        "additionalProperties": schema.get("additionalProperties") in (None, False) and not _is_free(schema),
         "allOf": not any("$ref" in part for part in schema.get("allOf") or () if isinstance(part, dict)),
         "enum": not isinstance(enum, list) or not any(isinstance(value, (dict, list)) for value in enum),
         "format": "format" not in schema or schema["format"] in _FORMATS,
@@ -230,11 +244,12 @@ def _refs_in(schema: Any) -> set[str]:
 def described_schema(schema: Json) -> Json:
     """Move what the API cannot enforce into the descriptions, where the model can still read it.
 
-    Recursion and references inside `allOf` have no such place and stay as they are.
+    Recursion, references inside `allOf` and objects of any keys have no such place and stay as they are.
     """
 
     def change(found: Json) -> Json:
-        problems = [key for key in _problems_of(found) if key not in {"allOf", "oneOf"}]
+        stays = {"allOf", "oneOf", "additionalProperties"} if _is_free(found) else {"allOf", "oneOf"}
+        problems = [key for key in _problems_of(found) if key not in stays]
         kept = _described(found, problems)
         if "additionalProperties" in problems:
             kept["additionalProperties"] = False

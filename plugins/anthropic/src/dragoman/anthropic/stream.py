@@ -6,11 +6,12 @@ the way, so that the chunk with the `finish_reason` carries the same `extra_cont
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from dragoman.anthropic.assistant import parse_json
 from dragoman.anthropic.failures import vendor_error
+from dragoman.anthropic.models import facts_of
 from dragoman.anthropic.response import (
     Tools,
     decode_annotations,
@@ -26,6 +27,8 @@ from dragoman.core import Call, Chunks, Event, Json, StreamCutError, VendorError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from dragoman.anthropic.models import FactsFor
 
 
 @dataclass(slots=True)
@@ -56,10 +59,10 @@ class MessageDecoder:
     stream that closes before the answer is whole.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, facts_for: FactsFor = facts_of) -> None:
         self._call = call
         self._chunks = Chunks(call)
-        self._tools = Tools(call)
+        self._tools = Tools(call, facts_for)
         self._message: Json = {}
         self._blocks: dict[int, _Block] = {}
         self._calls: list[tuple[str, str, list[str]]] = []
@@ -269,10 +272,10 @@ def _read(data: bytes) -> Json:
 
 
 def _parse(text: str) -> Json | None:
-    """Read a tool's input; None if it is not a JSON object."""
+    """Read a tool's input; None if it is no JSON object, or one that could not be sent back."""
     try:
-        value: Any = json.loads(text)
-    except ValueError:
+        value = parse_json(text)
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

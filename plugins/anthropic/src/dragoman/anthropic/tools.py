@@ -142,4 +142,4 @@ def _settings(draft: Draft, tool: Json) -> Json:
     settings = {key: tool[key] for key in _TOOL_SETTINGS if key in tool}
     if not draft.call.stream:
         settings.pop("eager_input_streaming", None)
-    return {**settings, **cache_marker(tool)}
+    return {**settings, **cache_marker(tool, draft.ttl)}
