@@ -37,10 +37,12 @@ MESSAGES = "messages"
 #: Arguments of the SDK's constructor that name a credential; it refuses more than one of them.
 _CREDENTIALS = frozenset({"auth_token", "config", "credentials", "profile"})
 
-#: The only version there is.
+#: Every server of this wire knows it; the newer one, which SDKs send from their version 2 on, only takes less.
 _VERSION = "2023-06-01"
 
-_NO_KEY = "there is no usable credential for Anthropic: set ANTHROPIC_API_KEY or pass api_key="
+_NO_KEY = (
+    "there is no usable credential for Anthropic: set ANTHROPIC_API_KEY (or ANTHROPIC_AUTH_TOKEN), or pass api_key="
+)
 
 
 class Anthropic(Provider):
