@@ -215,6 +215,18 @@ def test_redirects(road: Any, server: Any, provider: Provider) -> None:
     assert type(exception) is openai.APIConnectionError
 
 
+@pytest.mark.parametrize("options", ["x", 5, ["include_usage"], True])
+def test_stream_options_that_are_no_object_are_the_providers_to_refuse(
+    road: Any, server: Any, provider: Provider, options: Any
+) -> None:
+    server.script(server.error(400, "stream_options must be an object"), server.stream(server.chunk("a", "stop")))
+    made = road.make(provider)
+    exception = failing(made, stream=True, stream_options=options)
+    assert type(exception) is openai.BadRequestError
+    assert server.requests[0].json["stream_options"] == options
+    assert road.text(made.stream(stream_options=options)) == "a"
+
+
 # Translators.
 
 

@@ -186,9 +186,10 @@ class Exchange:
                     # The server did not stream: an error with status 200, or a whole answer.
                     self._whole = bytearray()
         # Found out once, and not for every chunk.
-        options = self.call.request.get("stream_options") or {}
+        options = self.call.request.get("stream_options")
         self._places_usage = self._made_here or self._tried.hide_usage
-        self._usage_asked = bool(options.get("include_usage")) and not self._tried.hide_usage
+        asked = isinstance(options, dict) and bool(options.get("include_usage"))
+        self._usage_asked = asked and not self._tried.hide_usage
         self._shows_chunks = self.hooks.sees_chunks
 
     def feed(self, piece: bytes | None) -> Iterator[Json]:
