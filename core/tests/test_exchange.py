@@ -13,6 +13,7 @@ import pytest
 from dragoman.core import (
     Call,
     Chunks,
+    CompatibleProvider,
     Event,
     InvalidRequest,
     Json,
@@ -175,6 +176,19 @@ def test_an_error_with_a_good_status(
     exception = failing(road.make(provider), stream=stream)
     assert type(exception) is expected
     assert (error if isinstance(error, str) else error["message"]) in str(exception)
+
+
+@pytest.mark.rule(258)
+@pytest.mark.parametrize("kind", [Provider, CompatibleProvider])
+@pytest.mark.parametrize("how", ["whole", "whole instead of a stream", "event"])
+def test_a_flat_error_with_a_good_status(colour: Any, server: Any, kind: type[Provider], how: str) -> None:
+    error = {"object": "error", "message": "too long", "type": "BadRequestError", "param": None, "code": 400}
+    server.script(server.stream(server.event(error)) if how == "event" else server.json(error))
+    made = colour.make(kind(name="here", base_url=server.url))
+    exception: Any = failing(made, stream=how != "whole")
+    assert type(exception) is openai.BadRequestError
+    assert exception.body == {"message": "too long", "type": "BadRequestError", "param": None, "code": 400}
+    assert str(exception) == "Error code: 400 - too long"
 
 
 def test_a_truncated_body(road: Any, server: Any, provider: Provider) -> None:

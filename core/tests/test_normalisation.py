@@ -272,6 +272,8 @@ def test_usage_adds_up(sent: Json, expected: tuple[int, int, int, int]) -> None:
         ({"error": {"code": "429", "message": "slow down"}}, 429, "slow down"),
         ({"error": {"code": "odd", "status_code": 400, "message": "bad"}}, 400, "bad"),
         ({"error": "plain text"}, None, "plain text"),
+        ({"object": "error", "message": "too long", "type": "BadRequestError", "code": 400}, 400, "too long"),
+        ({"object": "error", "message": "odd", "type": "Odd", "code": None}, None, "odd"),
         ({"choices": [{"index": 0, "delta": {}}], "error": {"message": "both", "code": 7}}, None, "both"),
     ],
 )

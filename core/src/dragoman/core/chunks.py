@@ -93,6 +93,11 @@ def cut(call: Call, completion: Json) -> list[Json]:
     return chunks
 
 
+def reports_error(sent: Json, event: str = "") -> bool:
+    """Whether a body or an event (of this name) tells of a failure: as OpenAI words it, or flat, as some servers do."""
+    return bool(sent.get("error")) or event == "error" or sent.get("object") == "error"
+
+
 def says_something(choice: Json) -> bool:
     """Whether a piece of a choice is more than its role."""
     return any(value for key, value in (choice.get("delta") or {}).items() if key != "role")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dragoman.core.chunks import reports_error
 from dragoman.core.codec import decode_json
 from dragoman.core.policy import warn_once
 from dragoman.core.provider import VendorError
@@ -146,7 +147,7 @@ class ChunkReader:
     def feed(self, event: Event) -> Iterator[Json]:
         """Return the chunks for one event; raises `VendorError` if the server failed in the middle."""
         sent = decode_json(event.data)
-        if sent.get("error") or event.name == "error":
+        if reports_error(sent, event.name):
             status = _status(sent)
             raise VendorError(self._dialect.decode_error(status or 500, sent), status)
         rest = {key: value for key, value in sent.items() if key not in {"choices", "usage"}}

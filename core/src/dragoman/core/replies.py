@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dragoman.core.chunks import reports_error
 from dragoman.core.codec import decode_json
 from dragoman.core.failures import refused, reported, unreadable
 from dragoman.core.framing import FramingError
@@ -56,7 +57,7 @@ def _error_in(provider: Provider, call: Call, body: Json) -> VendorError:
 
 def read_completion(provider: Provider, call: Call, reply: Reply | AsyncReply, body: Json) -> Json:
     """Translate a chat completion's answer."""
-    if body.get("error") and not body.get("choices"):
+    if reports_error(body) and not body.get("choices"):
         # Gateways report errors with status 200 now and then.
         raise _error_in(provider, call, body)
     response = provider.decode(call, body)
@@ -78,6 +79,6 @@ def read_chunk(provider: Provider, call: Call, event: Event) -> Json:
     if not isinstance(chunk, dict):
         message = f"{call.provider} sent a stream event that is not a JSON object"
         raise FramingError(message)
-    if chunk.get("error") or event.name == "error":
+    if reports_error(chunk, event.name):
         raise reported(provider.decode_error(200, chunk), chunk)
     return chunk
