@@ -79,6 +79,7 @@ LAYERS = (
     {"pricing", "routing"},
     {"failures"},
     {"messages", "replies", "responses"},
+    {"watches"},
     {"exchange"},
     {"asks"},
     {"aiohttpparts", "inflating", "outgoing", "proxies", "retries", "stdlibhttp"},

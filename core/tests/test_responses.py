@@ -17,6 +17,11 @@ def event(kind: str, **more: Any) -> bytes:
     return f"event: {kind}\ndata: {json.dumps({'type': kind, **more})}\n\n".encode()
 
 
+def watching() -> tuple[ResponsesWatch, Call]:
+    call = Call("openai", "m", {}, "responses")
+    return ResponsesWatch(Provider(), call), call
+
+
 CREATED = event("response.created", response={"id": "r", "usage": None})
 DELTA = event("response.output_text.delta", delta="about response.completed")
 COMPLETED = event("response.completed", response={"id": "r", "output": [], "usage": USAGE})
@@ -32,11 +37,11 @@ def test_usage_has_chats_names_beside_its_own() -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 4096])
 def test_a_stream_is_counted_by_its_last_event(size: int) -> None:
-    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
+    watch, call = watching()
     content = CREATED + DELTA + COMPLETED
     for at in range(0, len(content), size):
-        assert watch.look(call, content[at : at + size])[1] is False
-    watch.look(call, None)
+        assert watch.look(content[at : at + size])[1] is False
+    watch.look(None)
     assert call.usage == read_responses_usage(USAGE)
 
 
@@ -52,38 +57,38 @@ def test_a_stream_is_counted_by_its_last_event(size: int) -> None:
     ],
 )
 def test_a_stream_is_whole_if_it_says_how_it_ended(last: bytes) -> None:
-    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
-    watch.look(call, CREATED + DELTA + last)
-    assert watch.look(call, None) == (True, False)
+    watch, _call = watching()
+    watch.look(CREATED + DELTA + last)
+    assert watch.look(None) == (True, False)
 
 
 @pytest.mark.parametrize(
     "last", [b"", COMPLETED[:-20], event("response.output_item.done", item={"type": "response.completed"})]
 )
 def test_a_stream_that_does_not_say_how_it_ended_is_cut(last: bytes) -> None:
-    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
-    watch.look(call, CREATED + DELTA + last)
+    watch, _call = watching()
+    watch.look(CREATED + DELTA + last)
     with pytest.raises(StreamCutError, match="last event"):
-        watch.look(call, None)
+        watch.look(None)
 
 
 def test_what_is_no_stream_of_events_is_handed_on() -> None:
-    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
-    watch.look(call, b'{"id": "r", "output": []}')
-    assert watch.look(call, None) == (False, False)
+    watch, _call = watching()
+    watch.look(b'{"id": "r", "output": []}')
+    assert watch.look(None) == (False, False)
 
 
 def test_what_only_says_that_it_begins_is_no_content() -> None:
-    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
-    assert watch.look(call, CREATED) == (False, False)
-    assert watch.look(call, DELTA) == (True, False)
+    watch, call = watching()
+    assert watch.look(CREATED) == (False, False)
+    assert watch.look(DELTA) == (True, False)
     assert call.usage is None
 
 
 @pytest.mark.parametrize("kind", ["response.incomplete", "response.failed"])
 def test_responses_that_did_not_come_to_their_end_are_counted_too(kind: str) -> None:
-    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
-    watch.look(call, event(kind, response={"usage": USAGE}))
+    watch, call = watching()
+    watch.look(event(kind, response={"usage": USAGE}))
     assert call.usage == read_responses_usage(USAGE)
 
 
@@ -91,6 +96,6 @@ def test_responses_that_did_not_come_to_their_end_are_counted_too(kind: str) -> 
     "data", [b"response.completed, but no JSON", b'["response.completed"]', b'{"type": "response.completed"}']
 )
 def test_an_event_that_says_no_counts_leaves_them_unknown(data: bytes) -> None:
-    watch, call = ResponsesWatch(Provider()), Call("openai", "m", {}, "responses")
-    watch.look(call, b"data: " + data + b"\n\n")
+    watch, call = watching()
+    watch.look(b"data: " + data + b"\n\n")
     assert call.usage is None

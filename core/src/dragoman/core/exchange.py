@@ -13,24 +13,20 @@ from dragoman.core.chunks import cut, place_usage, says_something, with_ledger
 from dragoman.core.codec import encode_json, encode_lenient
 from dragoman.core.failures import check_messages, failure_of, no_endpoint, told_to_start
 from dragoman.core.framing import NDJSON, SSE, WholeEvents, event_parts, frames
-from dragoman.core.messages import MESSAGES, MessagesWatch, encode_native, native_of
+from dragoman.core.messages import MessagesWatch, encode_native, native_of
 from dragoman.core.provider import AsyncReply, Json, Reply, StreamCutError, StreamDecoder, Wire
 from dragoman.core.replies import accept, content_type, read_chunk, read_completion, read_json
-from dragoman.core.responses import RESPONSES, ResponsesWatch
+from dragoman.core.watches import watch_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from dragoman.core.attempt import Attempt
     from dragoman.core.failures import Phase
     from dragoman.core.hooks import Hooks
-    from dragoman.core.provider import Provider
 
 CHAT = "chat/completions"
 _DONE = b"[DONE]"
-#: Who looks on while answers go by that are not translated.
-_WATCHES: Mapping[str, Callable[[Provider], MessagesWatch | ResponsesWatch]]
-_WATCHES = {MESSAGES: MessagesWatch, RESPONSES: ResponsesWatch}
 
 
 class Exchange:
@@ -78,8 +74,7 @@ class Exchange:
         #: Whether usage is in the chunks only as the caller asked for it, and whether the caller did.
         self._places_usage = self._usage_asked = False
         self._chat = self.call.endpoint == CHAT and self.call.method == "POST"
-        watch = _WATCHES.get(self.call.endpoint)
-        self._watcher = watch(self.provider) if watch is not None else None
+        self._watcher = watch_of(self.provider, self.call)
         #: Whether a chat's request and answer are handed on in Anthropic's dialect; `open` finds out.
         self.passes = False
 
@@ -112,7 +107,7 @@ class Exchange:
             raise no_endpoint(call, offered)
         wire = self.provider.encode(call) if native is None else encode_native(self._tried, native)
         if native is not None:
-            self.passes, self._chat, self._watcher = True, False, MessagesWatch(self.provider)
+            self.passes, self._chat, self._watcher = True, False, MessagesWatch(self.provider, self.call)
         if call.extra_body:
             wire.body = self.provider.merge_extra_body(wire.body or {}, call.extra_body)
         if self.content is not None:
@@ -230,7 +225,7 @@ class Exchange:
     def _watch(self, piece: bytes | None) -> None:
         """Keep account of bytes that are handed on as they are."""
         if self._watcher is not None:
-            self.spoken, self.done = self._watcher.look(self.call, piece)
+            self.spoken, self.done = self._watcher.look(piece)
         elif self._chat:
             for _ in self.feed(piece):
                 pass

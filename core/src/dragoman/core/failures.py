@@ -101,6 +101,17 @@ def reported(error: Json, body: Json) -> VendorError:
     return VendorError(error, _status_in(error.get("code"), body.get("error")))
 
 
+def error_in(provider: Provider, call: Call, body: Json) -> VendorError:
+    """Return the failure that a body or event of status 200 tells of; the provider may know its status."""
+    try:
+        provider.decode(call, body)
+    except VendorError as told:
+        return told
+    except Exception:  # noqa: BLE001 (a body without an answer is none to be read)
+        return reported(provider.decode_error(200, body), body)
+    return reported(provider.decode_error(200, body), body)
+
+
 def _status_in(code: Any, error: Any) -> int | None:
     """Some servers put an HTTP status into the error object: as its code, or beside it."""
     found = [code, *(error.get(key) for key in ("status_code", "status") if isinstance(error, dict))]

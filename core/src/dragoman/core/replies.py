@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.core.chunks import reports_error
 from dragoman.core.codec import decode_json
-from dragoman.core.failures import refused, reported, unreadable
+from dragoman.core.failures import error_in, refused, reported, unreadable
 from dragoman.core.framing import FramingError
-from dragoman.core.provider import VendorError
 
 if TYPE_CHECKING:
     from dragoman.core.provider import AsyncReply, Call, Event, Json, Provider, Reply
@@ -44,22 +43,11 @@ def read_json(call: Call, reply: Reply | AsyncReply, content: bytes) -> Json:
     return body
 
 
-def _error_in(provider: Provider, call: Call, body: Json) -> VendorError:
-    """Return the failure that a body of status 200 tells of; the provider may know its status."""
-    try:
-        provider.decode(call, body)
-    except VendorError as told:
-        return told
-    except Exception:  # noqa: BLE001 (a body without an answer is none to be read)
-        return reported(provider.decode_error(200, body), body)
-    return reported(provider.decode_error(200, body), body)
-
-
 def read_completion(provider: Provider, call: Call, reply: Reply | AsyncReply, body: Json) -> Json:
     """Translate a chat completion's answer."""
     if reports_error(body) and not body.get("choices"):
         # Gateways report errors with status 200 now and then.
-        raise _error_in(provider, call, body)
+        raise error_in(provider, call, body)
     response = provider.decode(call, body)
     if not isinstance(response.get("choices"), list):
         raise unreadable(call, "without choices", reply, body)

@@ -36,8 +36,9 @@ def read_responses_usage(usage: Json) -> Json:
 class ResponsesWatch:
     """Looks on while one answer goes by. `usage` is None until the provider has counted."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, call: Call) -> None:
         del provider
+        self._call = call
         self._frames = SSE()
         #: Whether there were events, whether one of them was content, and whether one of them was the last.
         self._seen = self._begun = self._ended = False
@@ -49,7 +50,7 @@ class ResponsesWatch:
             self.usage = read_responses_usage(usage)
         return body
 
-    def look(self, call: Call, piece: bytes | None) -> tuple[bool, bool]:
+    def look(self, piece: bytes | None) -> tuple[bool, bool]:
         """Look at a piece (None: it has ended), and note the usage in the call; return whether there is content.
 
         Whether all of it is there is not said: more may follow the last event. Raises `StreamCutError` if the events
@@ -57,7 +58,7 @@ class ResponsesWatch:
         """
         for event in self._frames.finish() if piece is None else self._frames.feed(piece):
             self._look_at(event)
-        call.usage = self.usage
+        self._call.usage = self.usage
         if piece is None and self._seen and not self._ended:
             message = "the stream ended before its last event"
             raise StreamCutError(message)
