@@ -18,6 +18,7 @@ from dragoman.core import (
     InvalidRequest,
     Json,
     Provider,
+    Reply,
     StreamCutError,
     VendorError,
     Wire,
@@ -419,6 +420,48 @@ def test_bytes_pass_untouched_however_they_are_cut(server: Any, separator: bytes
         assert relayed == whole
         exchange.completed()
         assert exchange.call.outcome == "complete"
+
+
+def exchange_at(endpoint: str) -> Exchange:
+    exchange = Exchange(
+        Attempt(Provider(), Call("p", "m", {"model": "m", "messages": MESSAGES, "stream": True}, endpoint)),
+        Hooks(Plugins(path=[])),
+    )
+    exchange.open()
+    exchange.begin(Reply(200, {"content-type": "text/event-stream"}))
+    return exchange
+
+
+BEGINNINGS = {
+    "chat/completions": b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n',
+    "responses": b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta"}\n\n',
+    "messages": b'event: content_block_start\ndata: {"type":"content_block_start"}\n\n',
+}
+
+
+@pytest.mark.parametrize("half", [b'data: {"id":"chatcm', b"event: err", b'data: {"id": 1}\n', b"data: {}\r\n\r"])
+@pytest.mark.parametrize("endpoint", BEGINNINGS)
+def test_half_an_event_is_not_handed_on(endpoint: str, half: bytes) -> None:
+    exchange = exchange_at(endpoint)
+    # What is whole is handed on at once.
+    assert list(exchange.relay(BEGINNINGS[endpoint])) == [BEGINNINGS[endpoint]]
+    assert list(exchange.relay(half)) == []
+    relayed: list[bytes] = []
+    with pytest.raises(StreamCutError):
+        relayed += exchange.relay(None)
+    assert relayed == []
+
+
+@pytest.mark.parametrize("endpoint", BEGINNINGS)
+def test_an_event_is_handed_on_when_it_is_whole(endpoint: str) -> None:
+    exchange, whole = exchange_at(endpoint), BEGINNINGS[endpoint]
+    assert [list(exchange.relay(whole[place : place + 1])) for place in range(len(whole))][-2:] == [[], [whole]]
+
+
+def test_what_is_no_stream_of_events_is_not_held_back() -> None:
+    exchange = exchange_at("audio/speech")
+    assert list(exchange.relay(b"RIFF\0")) == [b"RIFF\0"]
+    assert list(exchange.relay(None)) == []
 
 
 def test_a_call_ends_once() -> None:

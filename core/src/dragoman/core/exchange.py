@@ -55,7 +55,6 @@ class Exchange:
         # Fewer than 30 attributes: with more, Python makes each exchange a dict of 1 KiB.
         self.wait = attempt.wait  # seconds until the call may be sent
         self.done = False
-        self._events = WholeEvents(wait=attempt.hide_usage)
         #: Whether a stream has said something: text, thoughts, a tool call, its end.
         self.spoken = False
         self.status = 200
@@ -75,6 +74,8 @@ class Exchange:
         self._places_usage = self._usage_asked = False
         self._chat = self.call.endpoint == CHAT and self.call.method == "POST"
         self._watcher = watch_of(self.provider, self.call)
+        known = self.provider.framing == "sse" and (self._chat or self._watcher is not None)
+        self._events = WholeEvents(wait=known)
         #: Whether a chat's request and answer are handed on in Anthropic's dialect; `open` finds out.
         self.passes = False
 
@@ -229,7 +230,7 @@ class Exchange:
         elif self._chat:
             for _ in self.feed(piece):
                 pass
-            if self.done:
+            if self.done or piece is None:
                 # Whoever reads `[DONE]` stops there, and would never learn that something is missing.
                 self._check_whole()
 
