@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from dragoman.core.assembly import Assembly, copied
-from dragoman.core.chunks import cut, place_usage, says_something, with_ledger
+from dragoman.core.chunks import Endings, cut, place_usage, says_something, with_ledger
 from dragoman.core.codec import encode_json, encode_lenient
 from dragoman.core.failures import check_messages, failure_of, no_endpoint, told_to_start
 from dragoman.core.framing import NDJSON, SSE, WholeEvents, event_parts, frames
@@ -68,7 +68,7 @@ class Exchange:
         self._decoder: StreamDecoder | None = None
         self._whole: bytearray | None = None
         self._assembly = Assembly() if self.hooks.sees_answers else None
-        self._finish_seen = False
+        self._endings = Endings()
         self._shows_chunks = False
         #: Whether usage is in the chunks only as the caller asked for it, and whether the caller did.
         self._places_usage = self._usage_asked = False
@@ -260,11 +260,9 @@ class Exchange:
     def _see(self, chunk: Json) -> Json | None:
         """Keep account of a chunk; None: it is not the caller's (usage that was not asked for)."""
         choices = chunk.get("choices") or ()
-        for choice in choices:
-            if choice.get("finish_reason"):
-                self.spoken = self._finish_seen = True
-                chunk = with_ledger(chunk, "delta", self.call.ledger)
-                break
+        if self._endings.see(choices):
+            self.spoken = True
+            chunk = with_ledger(chunk, "delta", self.call.ledger)
         if not self.spoken:
             self.spoken = any(map(says_something, choices))
         if usage := chunk.get("usage"):
@@ -289,7 +287,7 @@ class Exchange:
 
     def abandoned(self) -> None:
         """The caller closed the stream; after its last event that is the way to end it."""
-        self._finish("complete" if self.done and (self._finish_seen or not self._chat) else "abandoned")
+        self._finish("complete" if self.done and (self._endings.any or not self._chat) else "abandoned")
 
     def failed(self, exception: BaseException) -> BaseException:
         """Turn whatever was raised into what the caller shall see, with its cause kept."""
@@ -301,7 +299,10 @@ class Exchange:
         return failure
 
     def _check_whole(self) -> None:
-        if self._answered is None and self.call.stream and self._chat and not self._finish_seen:
+        if self._answered is not None or not self.call.stream or not self._chat:
+            return
+        # Some servers tell the end of one choice only; then `[DONE]` is the end of all.
+        if not (self._endings.any if self.done else self._endings.all):
             message = "the stream ended before its finish_reason"
             raise StreamCutError(message)
 
