@@ -79,6 +79,7 @@ LAYERS = (
     {"pricing", "routing"},
     {"failures"},
     {"messages", "replies", "responses"},
+    {"completions"},
     {"watches"},
     {"exchange"},
     {"asks"},

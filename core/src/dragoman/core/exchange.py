@@ -74,7 +74,7 @@ class Exchange:
         self._places_usage = self._usage_asked = False
         self._chat = self.call.endpoint == CHAT and self.call.method == "POST"
         self._watcher = watch_of(self.provider, self.call)
-        known = self.provider.framing == "sse" and (self._chat or self._watcher is not None)
+        known = self._watcher is not None or (self._chat and self.provider.framing == "sse")
         self._events = WholeEvents(wait=known)
         #: Whether a chat's request and answer are handed on in Anthropic's dialect; `open` finds out.
         self.passes = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dragoman.core.completions import COMPLETIONS, CompletionsWatch
 from dragoman.core.messages import MESSAGES, MessagesWatch
 from dragoman.core.responses import RESPONSES, ResponsesWatch
 
@@ -12,9 +13,9 @@ if TYPE_CHECKING:
 
     from dragoman.core.provider import Call, Provider
 
-Watch = MessagesWatch | ResponsesWatch
+Watch = CompletionsWatch | MessagesWatch | ResponsesWatch
 _WATCHES: Mapping[str, Callable[[Provider, Call], Watch]]
-_WATCHES = {MESSAGES: MessagesWatch, RESPONSES: ResponsesWatch}
+_WATCHES = {COMPLETIONS: CompletionsWatch, MESSAGES: MessagesWatch, RESPONSES: ResponsesWatch}
 
 
 def watch_of(provider: Provider, call: Call) -> Watch | None:
