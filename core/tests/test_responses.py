@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import openai
 import pytest
 
 from dragoman.core import Call, Provider, StreamCutError
@@ -70,6 +71,45 @@ def test_a_stream_that_does_not_say_how_it_ended_is_cut(last: bytes) -> None:
     watch.look(CREATED + DELTA + last)
     with pytest.raises(StreamCutError, match="last event"):
         watch.look(None)
+
+
+FAILURES = {
+    "failed": event("response.failed", response={"id": "r", "error": {"code": "server_error", "message": "down"}}),
+    "error": event("error", code="server_error", message="down", param=None),
+    "status": event("error", code="429", message="down", param=None),
+    "unnamed": b'data: {"type": "error", "code": "server_error", "message": "down"}\n\n',
+    "bare": event("response.failed", response={"id": "r"}),
+}
+
+
+@pytest.mark.parametrize("how", FAILURES)
+def test_a_failure_is_handed_on_and_written_down(
+    road: Any, server: Any, provider: Provider, *, diary: Any, how: str
+) -> None:
+    server.script(server.stream(CREATED, DELTA, FAILURES[how]))
+    create = road.make(provider).client.responses.create
+    found = list(road.items(road.run(create(model="m", input="Hi", stream=True))))
+    assert [one.type for one in found][:2] == ["response.created", "response.output_text.delta"]
+    assert found[2].type == ("error" if how not in {"failed", "bare"} else "response.failed")
+    assert diary.outcomes == ["failed"]
+    failure = diary.after[0].error
+    assert isinstance(failure, openai.RateLimitError if how == "status" else openai.APIError)
+    assert ("down" in str(failure)) == (how != "bare")
+
+
+@pytest.mark.parametrize("head", ["", "event: error\n"])
+def test_a_failure_in_an_error_object_is_raised_once(
+    road: Any, server: Any, provider: Provider, *, diary: Any, head: str
+) -> None:
+    server.script(server.stream(CREATED, head.encode() + server.event({"error": {"code": "c", "message": "down"}})))
+    create = road.make(provider).client.responses.create
+    found = road.items(road.run(create(model="m", input="Hi", stream=True)))
+    assert next(found).type == "response.created"
+    with pytest.raises(openai.APIError, match=r"^down$"):
+        next(found)
+    assert list(found) == []
+    road.settle()
+    assert (diary.outcomes, diary.after[0].error.code) == (["failed"], "c")
 
 
 def test_what_is_no_stream_of_events_is_handed_on() -> None:

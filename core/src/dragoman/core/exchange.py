@@ -16,6 +16,7 @@ from dragoman.core.framing import NDJSON, SSE, WholeEvents, event_parts, frames
 from dragoman.core.messages import MessagesWatch, encode_native, native_of
 from dragoman.core.provider import AsyncReply, Json, Reply, StreamCutError, StreamDecoder, Wire
 from dragoman.core.replies import accept, content_type, read_chunk, read_completion, read_json
+from dragoman.core.responses import ResponsesWatch
 from dragoman.core.watches import watch_of
 
 if TYPE_CHECKING:
@@ -308,6 +309,10 @@ class Exchange:
 
     def _finish(self, outcome: Literal["complete", "failed", "abandoned"]) -> None:
         if self.call.outcome != "pending":
+            return
+        told = self._watcher.failure if isinstance(self._watcher, ResponsesWatch) else None
+        if told is not None and self.call.error is None:
+            self.failed(told)
             return
         self.call.outcome = outcome
         if outcome == "complete" and self._assembly is not None and self.call.stream and self._chat:
