@@ -80,7 +80,7 @@ LAYERS = (
     {"failures"},
     {"messages", "replies", "responses"},
     {"completions"},
-    {"watches"},
+    {"watches", "wires"},
     {"exchange"},
     {"asks"},
     {"aiohttpparts", "inflating", "outgoing", "proxies", "retries", "stdlibhttp"},

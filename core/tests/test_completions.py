@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import openai
@@ -65,6 +66,31 @@ def test_a_whole_stream_is_complete(
     assert (diary.outcomes, diary.after[0].usage) == (["complete"], USAGE)
 
 
+def test_a_whole_answer_where_a_stream_was_asked_for_is_its_only_event(
+    road: Any, server: Any, provider: Provider, diary: Any
+) -> None:
+    answer = server.json({})
+    choices = [{"index": index, "text": "t", "finish_reason": "stop"} for index in range(2)]
+    answer.body = json.dumps({"id": "1", "choices": choices, "usage": USAGE}, indent=2).encode()
+    server.script(answer)
+    road.make(provider)
+    (one,) = pieces_of(road)
+    assert [(choice.text, choice.finish_reason) for choice in one.choices] == [("t", "stop")] * 2
+    assert (diary.outcomes, diary.after[0].usage) == (["complete"], USAGE)
+
+
+@pytest.mark.parametrize("status", [None, 503])
+def test_an_error_where_a_stream_was_asked_for(
+    road: Any, server: Any, provider: Provider, *, diary: Any, status: int | None
+) -> None:
+    server.script(server.json({"error": {"message": "down", "code": status}}))
+    create = road.make(provider).client.completions.create
+    with pytest.raises(openai.APIError, match="down") as caught:
+        list(road.items(road.run(create(model="m", prompt="Hi", stream=True))))
+    assert getattr(caught.value, "status_code", None) == status
+    assert diary.outcomes == ["failed"]
+
+
 @pytest.mark.parametrize("sent", [[], ["a"], ["a", "b"]])
 def test_a_stream_without_its_end_is_cut(
     road: Any, server: Any, provider: Provider, *, piece: Any, diary: Any, sent: list[str]
@@ -100,6 +126,14 @@ def test_a_whole_answer_is_counted_and_an_error_is_one(road: Any, server: Any, p
     with pytest.raises(openai.InternalServerError, match="overloaded"):
         road.run(create(model="m1", prompt="Hi"))
     assert [(call.outcome, call.usage) for call in diary.after] == [("complete", USAGE), ("failed", None)]
+
+
+def test_a_stream_is_labelled_as_one(server: Any, provider: Provider, piece: Any) -> None:
+    server.script(server.stream(piece("a", "stop"), content_type="application/json"))
+    with Client(default_provider="here", providers=[provider]) as client:
+        response = client.completions.with_raw_response.create(model="m1", prompt="Hi", stream=True)
+        assert response.headers["content-type"] == "text/event-stream"
+        assert [one.choices[0].text for one in response.parse()] == ["a"]
 
 
 def test_an_error_before_the_first_words_is_passed_on(server: Any, piece: Any) -> None:

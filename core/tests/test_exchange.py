@@ -127,6 +127,29 @@ def test_a_body_that_is_no_answer(
     assert diary.outcomes == ["failed"]
 
 
+@pytest.mark.parametrize("kind", [Provider, CompatibleProvider])
+@pytest.mark.parametrize("usage", [False, True])
+def test_a_stream_that_is_labelled_json(
+    road: Any, server: Any, *, kind: type[Provider], usage: bool, diary: Any
+) -> None:
+    gate = threading.Event()
+    counted = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    rest = server.chunk("b") + server.chunk(None, "stop", usage=counted) + server.event("[DONE]")
+    sent = server.stream(
+        b" \n", b"dat", server.chunk("a")[3:], gate, rest, content_type="application/json; charset=utf-8"
+    )
+    server.script(sent)
+    options = {"stream_options": {"include_usage": True}} if usage else {}
+    items = road.items(road.make(kind(name="here", base_url=server.url)).stream(**options))
+    # It is not read to its end first.
+    assert next(items).choices[0].delta.content == "a"
+    gate.set()
+    found = list(items)
+    assert "".join(choice.delta.content or "" for chunk in found for choice in chunk.choices) == "b"
+    assert any(chunk.usage for chunk in found) or not usage
+    assert (diary.outcomes, diary.after[0].usage["total_tokens"]) == (["complete"], 2)
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", None])
 def test_a_whole_answer_of_another_type(road: Any, server: Any, provider: Provider, kind: str | None) -> None:
     good, bad = server.json(server.COMPLETION), server.json({})
@@ -422,13 +445,13 @@ def test_bytes_pass_untouched_however_they_are_cut(server: Any, separator: bytes
         assert exchange.call.outcome == "complete"
 
 
-def exchange_at(endpoint: str) -> Exchange:
+def exchange_at(endpoint: str, content_type: str = "text/event-stream") -> Exchange:
     exchange = Exchange(
         Attempt(Provider(), Call("p", "m", {"model": "m", "messages": MESSAGES, "stream": True}, endpoint)),
         Hooks(Plugins(path=[])),
     )
     exchange.open()
-    exchange.begin(Reply(200, {"content-type": "text/event-stream"}))
+    exchange.begin(Reply(200, {"content-type": content_type}))
     return exchange
 
 
@@ -456,6 +479,15 @@ def test_half_an_event_is_not_handed_on(endpoint: str, half: bytes) -> None:
 def test_an_event_is_handed_on_when_it_is_whole(endpoint: str) -> None:
     exchange, whole = exchange_at(endpoint), BEGINNINGS[endpoint]
     assert [list(exchange.relay(whole[place : place + 1])) for place in range(len(whole))][-2:] == [[], [whole]]
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
+@pytest.mark.parametrize("endpoint", BEGINNINGS)
+def test_a_stream_that_is_labelled_json_passes_untouched(endpoint: str, size: int) -> None:
+    exchange, whole = exchange_at(endpoint, "application/json"), b"\n" + BEGINNINGS[endpoint]
+    relayed = [part for start in range(0, len(whole), size) for part in exchange.relay(whole[start : start + size])]
+    assert b"".join(relayed) == whole
+    assert exchange.untouched
 
 
 def test_what_is_no_stream_of_events_is_not_held_back() -> None:

@@ -217,6 +217,23 @@ def test_an_error_with_a_good_status_is_one(ask: Any, server: Any, colour: str, 
 
 
 @colours
+def test_a_whole_answer_where_a_stream_was_asked_for_is_refused_and_counted(ask: Any, server: Any, colour: str) -> None:
+    server.script(server.json(ANSWER))
+    with register_hooks(seen := Seen()), pytest.raises(openai.APIResponseValidationError, match="whole") as caught:
+        ask(colour, stream=True)
+    assert caught.value.body == ANSWER
+    assert (seen.calls[0].outcome, seen.calls[0].usage) == ("failed", COUNTED)
+
+
+@colours
+def test_an_error_where_a_stream_was_asked_for_has_its_status(ask: Any, server: Any, colour: str) -> None:
+    server.script(server.json({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}))
+    with pytest.raises(openai.InternalServerError, match="Overloaded") as caught:
+        ask(colour, stream=True)
+    assert caught.value.status_code == 529
+
+
+@colours
 def test_an_error_of_an_unknown_type_is_one_without_a_status(ask: Any, server: Any, colour: str) -> None:
     server.script(server.stream(event("error", error={"type": "odd_error", "message": "Odd"})))
     with pytest.raises(openai.APIError, match="Odd") as caught:

@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from dragoman.core import Call, Provider, StreamCutError
+from dragoman.core import Call, Json, Provider, StreamCutError
 from dragoman.core.responses import ResponsesWatch, read_responses_usage
 
 USAGE = {"input_tokens": 4, "output_tokens": 6, "total_tokens": 10, "output_tokens_details": {"reasoning_tokens": 2}}
@@ -110,6 +110,30 @@ def test_a_failure_in_an_error_object_is_raised_once(
     assert list(found) == []
     road.settle()
     assert (diary.outcomes, diary.after[0].error.code) == (["failed"], "c")
+
+
+def test_a_whole_answer_where_a_stream_was_asked_for_is_refused_and_counted(
+    road: Any, server: Any, provider: Provider, diary: Any
+) -> None:
+    body: Json = {"id": "r", "object": "response", "error": None, "output": [], "usage": USAGE}
+    server.script(server.json(body))
+    create = road.make(provider).client.responses.create
+    with pytest.raises(openai.APIResponseValidationError, match="whole where a stream was asked for") as caught:
+        list(road.items(road.run(create(model="m", input="Hi", stream=True))))
+    assert caught.value.body == body
+    assert (diary.outcomes, diary.after[0].usage) == (["failed"], read_responses_usage(USAGE))
+
+
+@pytest.mark.parametrize("status", [None, 503])
+def test_an_error_where_a_stream_was_asked_for(
+    road: Any, server: Any, provider: Provider, *, diary: Any, status: int | None
+) -> None:
+    server.script(server.json({"error": {"message": "down", "code": status}}))
+    create = road.make(provider).client.responses.create
+    with pytest.raises(openai.APIError, match="down") as caught:
+        list(road.items(road.run(create(model="m", input="Hi", stream=True))))
+    assert getattr(caught.value, "status_code", None) == status
+    assert diary.outcomes == ["failed"]
 
 
 def test_what_is_no_stream_of_events_is_handed_on() -> None:

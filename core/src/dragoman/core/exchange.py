@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dragoman.core.assembly import Assembly, copied
 from dragoman.core.chunks import Endings, cut, place_usage, says_something, with_ledger
-from dragoman.core.codec import encode_json, encode_lenient
+from dragoman.core.codec import encode_lenient
 from dragoman.core.failures import check_messages, failure_of, no_endpoint, told_to_start
 from dragoman.core.framing import NDJSON, SSE, WholeEvents, event_parts, frames
-from dragoman.core.messages import MessagesWatch, encode_native, native_of
+from dragoman.core.messages import MessagesWatch, native_of
 from dragoman.core.provider import AsyncReply, Json, Reply, StreamCutError, StreamDecoder, Wire
-from dragoman.core.replies import accept, content_type, read_chunk, read_completion, read_json
-from dragoman.core.responses import ResponsesWatch
-from dragoman.core.watches import watch_of
+from dragoman.core.replies import Unstreamed, accept, content_type, read_chunk, read_completion, read_json
+from dragoman.core.watches import failure_told, read_watched, stream_of, watch_of
+from dragoman.core.wires import make_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ class Exchange:
         self._reply: Reply | AsyncReply | None = None
         self._frames: SSE | NDJSON = frames(self.provider.framing)
         self._decoder: StreamDecoder | None = None
-        self._whole: bytearray | None = None
+        self._whole: Unstreamed | None = None
         self._assembly = Assembly() if self.hooks.sees_answers else None
         self._endings = Endings()
         self._shows_chunks = False
@@ -107,16 +107,9 @@ class Exchange:
         offered = self.provider.endpoints
         if offered is not None and call.endpoint.partition("/")[0] not in offered:
             raise no_endpoint(call, offered)
-        wire = self.provider.encode(call) if native is None else encode_native(self._tried, native)
         if native is not None:
             self.passes, self._chat, self._watcher = True, False, MessagesWatch(self.provider, self.call)
-        if call.extra_body:
-            wire.body = self.provider.merge_extra_body(wire.body or {}, call.extra_body)
-        if self.content is not None:
-            wire.content = self.content
-            wire.headers = {**wire.headers, "content-type": self.content_type}
-        elif wire.content is None and wire.body is not None:
-            wire.content = encode_json(wire.body, () if shown or call.extra_body else self._tried.finite)
+        wire = make_wire(self._tried, native, self.content, self.content_type, shown)
         self._phase = "sending"
         if self._tried.on_wire is not None:
             self._tried.on_wire(self.provider, call, wire)
@@ -141,10 +134,7 @@ class Exchange:
     def _read(self, reply: Reply | AsyncReply, body: Json) -> Json:
         if self._chat:
             return read_completion(self.provider, self.call, reply, body)
-        if isinstance(self._watcher, MessagesWatch):
-            return self._watcher.read(body)
-        decoded = self.provider.decode(self.call, body)
-        return decoded if self._watcher is None else self._watcher.read(decoded)
+        return read_watched(self.provider, self.call, self._watcher, body)
 
     def _end(self, response: Json) -> Json:
         if self._chat:
@@ -179,22 +169,23 @@ class Exchange:
             self._accept(reply)
             if self._chat:
                 self._decoder = self.provider.decode_stream(self.call)
-                if content_type(reply) == "application/json" and self.provider.framing == "sse":
-                    # The server did not stream: an error with status 200, or a whole answer.
-                    self._whole = bytearray()
+            if self._events.wait and content_type(reply) == "application/json":
+                # The server did not stream: an error with status 200, or a whole answer.
+                self._whole = Unstreamed(self.call, reply)
         # Found out once, and not for every chunk.
-        options = self.call.request.get("stream_options")
         self._places_usage = self._made_here or self._tried.hide_usage
+        options = self.call.request.get("stream_options")
         asked = isinstance(options, dict) and bool(options.get("include_usage"))
         self._usage_asked = asked and not self._tried.hide_usage
         self._shows_chunks = self.hooks.sees_chunks
 
     def feed(self, piece: bytes | None) -> Iterator[Json]:
         """One piece of the body -> chunks; None: the body has ended. What comes before a failure is given first."""
+        piece = self._sorted(piece)
         if self._answered is not None:
             chunks = iter(cut(self.call, self._answered) if piece is None else ())
         elif self._whole is not None:
-            chunks = self._feed_whole(piece)
+            chunks = iter(cut(self.call, self._read(self._whole.reply, self._whole.read())) if piece is None else ())
         else:
             chunks = self._feed_events(piece)
         # A generator would keep the chunk that it gave, for as long as the caller likes.
@@ -202,7 +193,13 @@ class Exchange:
 
     def relay(self, piece: bytes | None) -> Iterator[bytes]:
         """Like `feed`, as the bytes of OpenAI's own stream; the vendor's bytes where nothing was translated."""
-        if self.untouched:
+        piece = self._sorted(piece)
+        if self._whole is not None and self._watcher is not None:
+            if piece is None:
+                told = stream_of(self.provider, self.call, self._watcher, self._whole)
+                self.done = True
+                yield told
+        elif self.untouched:
             for part in event_parts(piece or b""):
                 # Read first: an event that reports a failure is not handed on, but raised.
                 self._watch(part)
@@ -212,12 +209,12 @@ class Exchange:
                 self._watch(None)
                 if told := self._events.rest():
                     yield told
-            return
-        for chunk in self.feed(piece):
-            yield b"data: " + encode_lenient(chunk) + b"\n\n"
-        if piece is None:
-            self.end()
-            yield b"data: [DONE]\n\n"
+        else:
+            for chunk in self.feed(piece):
+                yield b"data: " + encode_lenient(chunk) + b"\n\n"
+            if piece is None:
+                self.end()
+                yield b"data: [DONE]\n\n"
 
     def end(self) -> None:
         """The body has been read, and what follows is the caller's own end of a stream; raises if it was cut."""
@@ -235,14 +232,15 @@ class Exchange:
                 # Whoever reads `[DONE]` stops there, and would never learn that something is missing.
                 self._check_whole()
 
-    def _feed_whole(self, piece: bytes | None) -> Iterator[Json]:
-        if piece is not None:
-            self._whole += piece  # type: ignore[operator]  # begin() made it a bytearray
-            return
-        reply = self._reply
-        assert reply is not None  # noqa: S101 (begin() was given it)
-        body = read_json(self.call, reply, bytes(self._whole or b""))
-        yield from cut(self.call, self._read(reply, body))
+    def _sorted(self, piece: bytes | None) -> bytes | None:
+        """Keep what belongs to an answer that comes whole; give what is of a stream."""
+        if self._whole is None or piece is None:
+            return piece
+        events = self._whole.take(piece)
+        if events:
+            self._whole = None
+            self._places_usage = self._made_here or self._tried.hide_usage
+        return events
 
     def _feed_events(self, piece: bytes | None) -> Iterator[Json]:
         last = piece is None
@@ -310,8 +308,7 @@ class Exchange:
     def _finish(self, outcome: Literal["complete", "failed", "abandoned"]) -> None:
         if self.call.outcome != "pending":
             return
-        told = self._watcher.failure if isinstance(self._watcher, ResponsesWatch) else None
-        if told is not None and self.call.error is None:
+        if self.call.error is None and (told := failure_told(self._watcher)):
             self.failed(told)
             return
         self.call.outcome = outcome

@@ -76,6 +76,13 @@ def unreadable(call: Call, how: str, reply: Reply | AsyncReply, body: object) ->
     return errors.invalid_reply(message, response=response, body=body, path=call.endpoint)
 
 
+def not_streamed(call: Call, reply: Reply | AsyncReply, body: Json) -> Exception:
+    """Report a whole answer where a stream was asked for; it stands in the exception's `body`."""
+    message = f"{call.provider} answered whole where a stream was asked for: ask it without stream"
+    response = reply.response or errors.made_response(reply.status, reply.headers, b"", call.endpoint)
+    return errors.invalid_reply(message, response=response, body=body, path=call.endpoint)
+
+
 def no_endpoint(call: Call, offered: frozenset[str]) -> Exception:
     """Refuse an endpoint that the provider does not have."""
     message = f"{call.provider} has no {call.endpoint!r} endpoint (it has: {', '.join(sorted(offered))})"

@@ -201,12 +201,12 @@ class WholeEvents:
 
     def __init__(self, *, wait: bool) -> None:
         self.hidden = False
-        self._wait = wait
+        self.wait = wait
         self._held = bytearray()
 
     def take(self, part: bytes) -> bytes:
         """Take what ends at most one event (see `event_parts`); return what may go on now."""
-        if self._wait and (self._held or not part.endswith(_ENDS)):
+        if self.wait and (self._held or not part.endswith(_ENDS)):
             self._held += part
             if not self._held.endswith(_ENDS):
                 return b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core.chunks import reports_error
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from dragoman.core.provider import AsyncReply, Call, Event, Json, Provider, Reply
 
 _OK = range(200, 300)
+#: How events begin, as JSON never does; before them may stand a mark of the byte order.
+_EVENTS = re.compile(rb"\s*(?:\xef\xbb\xbf\s*)?(?:data|event|id|retry)?:")
+_LONGEST = len("\ufeff".encode()) + len("event:")
 
 
 def content_type(reply: Reply | AsyncReply) -> str:
@@ -52,6 +56,30 @@ def read_completion(provider: Provider, call: Call, reply: Reply | AsyncReply, b
     if not isinstance(response.get("choices"), list):
         raise unreadable(call, "without choices", reply, body)
     return response
+
+
+class Unstreamed:
+    """A body that is labelled as JSON where a stream was asked for: one answer, or events under a wrong label."""
+
+    def __init__(self, call: Call, reply: Reply | AsyncReply) -> None:
+        self.reply = reply
+        self._call = call
+        self._content = bytearray()
+        self._is_answer = False
+
+    def take(self, piece: bytes) -> bytes:
+        """Take the next bytes; return all that have come if they are events, else nothing."""
+        self._content += piece
+        if self._is_answer:
+            return b""
+        if _EVENTS.match(self._content):
+            return bytes(self._content)
+        self._is_answer = len(self._content.lstrip()) >= _LONGEST
+        return b""
+
+    def read(self) -> Json:
+        """Read the answer, once all of it is there."""
+        return read_json(self._call, self.reply, bytes(self._content))
 
 
 def _json_or_text(content: bytes) -> Any:
