@@ -79,6 +79,8 @@ LAYERS = (
     {"pricing", "routing"},
     {"failures"},
     {"messages", "replies", "responses"},
+    {"completions"},
+    {"watches", "wires"},
     {"exchange"},
     {"asks"},
     {"aiohttpparts", "inflating", "outgoing", "proxies", "retries", "stdlibhttp"},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
-from dragoman.core import AsyncClient, Client, Json, Provider, Sender, function_sender
+from dragoman.core import AsyncClient, Client, CompatibleProvider, Json, Provider, Sender, function_sender
 from dragoman.core.driver import AsyncDriver, Driver
 
 if TYPE_CHECKING:
@@ -95,6 +95,39 @@ def test_a_stream_with_a_finish_reason_but_without_done_is_whole(
 ) -> None:
     server.script(server.stream(server.chunk("all"), server.chunk(None, "length")))
     assert collect(road, road.make(provider).stream()) == ("all", None)
+    assert diary.outcomes == ["complete"]
+
+
+def piece(server: Any, index: int, content: str, finish_reason: str | None = None) -> bytes:
+    choice = {"index": index, "delta": {"content": content}, "finish_reason": finish_reason}
+    sent: bytes = server.event({"id": "c", "created": 1, "model": "m1", "choices": [choice]})
+    return sent
+
+
+@pytest.mark.rule(17)
+@pytest.mark.parametrize("kind", [Provider, CompatibleProvider])
+def test_a_stream_in_which_one_of_two_choices_does_not_end_is_cut(
+    road: Any, server: Any, kind: type[Provider], diary: Any
+) -> None:
+    server.script(server.stream(piece(server, 0, "a"), piece(server, 1, "b"), piece(server, 0, "", "stop")))
+    text, error = collect(road, road.make(kind(name="here", base_url=server.url)).stream(n=2))
+    assert (text, type(error)) == ("ab", openai.APIConnectionError)
+    assert diary.outcomes == ["failed"]
+
+
+@pytest.mark.parametrize("kind", [Provider, CompatibleProvider])
+def test_a_stream_in_which_one_of_two_choices_does_not_end_is_whole_if_it_says_that_it_is_done(
+    road: Any, server: Any, kind: type[Provider], diary: Any
+) -> None:
+    sent = [piece(server, 0, "a"), piece(server, 1, "b"), piece(server, 0, "", "stop"), server.event("[DONE]")]
+    server.script(server.stream(*sent))
+    assert collect(road, road.make(kind(name="here", base_url=server.url)).stream(n=2)) == ("ab", None)
+    assert diary.outcomes == ["complete"]
+
+
+def test_a_choice_that_goes_on_after_its_end_has_ended(road: Any, server: Any, provider: Provider, diary: Any) -> None:
+    server.script(server.stream(piece(server, 0, "a", "stop"), piece(server, 1, "b", "stop"), piece(server, 0, "")))
+    assert collect(road, road.make(provider).stream(n=2)) == ("ab", None)
     assert diary.outcomes == ["complete"]
 
 

@@ -13,10 +13,12 @@ import pytest
 from dragoman.core import (
     Call,
     Chunks,
+    CompatibleProvider,
     Event,
     InvalidRequest,
     Json,
     Provider,
+    Reply,
     StreamCutError,
     VendorError,
     Wire,
@@ -125,6 +127,29 @@ def test_a_body_that_is_no_answer(
     assert diary.outcomes == ["failed"]
 
 
+@pytest.mark.parametrize("kind", [Provider, CompatibleProvider])
+@pytest.mark.parametrize("usage", [False, True])
+def test_a_stream_that_is_labelled_json(
+    road: Any, server: Any, *, kind: type[Provider], usage: bool, diary: Any
+) -> None:
+    gate = threading.Event()
+    counted = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    rest = server.chunk("b") + server.chunk(None, "stop", usage=counted) + server.event("[DONE]")
+    sent = server.stream(
+        b" \n", b"dat", server.chunk("a")[3:], gate, rest, content_type="application/json; charset=utf-8"
+    )
+    server.script(sent)
+    options = {"stream_options": {"include_usage": True}} if usage else {}
+    items = road.items(road.make(kind(name="here", base_url=server.url)).stream(**options))
+    # It is not read to its end first.
+    assert next(items).choices[0].delta.content == "a"
+    gate.set()
+    found = list(items)
+    assert "".join(choice.delta.content or "" for chunk in found for choice in chunk.choices) == "b"
+    assert any(chunk.usage for chunk in found) or not usage
+    assert (diary.outcomes, diary.after[0].usage["total_tokens"]) == (["complete"], 2)
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", None])
 def test_a_whole_answer_of_another_type(road: Any, server: Any, provider: Provider, kind: str | None) -> None:
     good, bad = server.json(server.COMPLETION), server.json({})
@@ -177,6 +202,19 @@ def test_an_error_with_a_good_status(
     assert (error if isinstance(error, str) else error["message"]) in str(exception)
 
 
+@pytest.mark.rule(258)
+@pytest.mark.parametrize("kind", [Provider, CompatibleProvider])
+@pytest.mark.parametrize("how", ["whole", "whole instead of a stream", "event"])
+def test_a_flat_error_with_a_good_status(colour: Any, server: Any, kind: type[Provider], how: str) -> None:
+    error = {"object": "error", "message": "too long", "type": "BadRequestError", "param": None, "code": 400}
+    server.script(server.stream(server.event(error)) if how == "event" else server.json(error))
+    made = colour.make(kind(name="here", base_url=server.url))
+    exception: Any = failing(made, stream=how != "whole")
+    assert type(exception) is openai.BadRequestError
+    assert exception.body == {"message": "too long", "type": "BadRequestError", "param": None, "code": 400}
+    assert str(exception) == "Error code: 400 - too long"
+
+
 def test_a_truncated_body(road: Any, server: Any, provider: Provider) -> None:
     answer = server.json(server.COMPLETION)
     answer.headers["content-length"] = "9999"
@@ -213,6 +251,18 @@ def test_redirects(road: Any, server: Any, provider: Provider) -> None:
     server.script(*[server.json({}, 307, location=f"{server.url}/chat/completions") for _ in range(30)])
     exception = failing(road, stream=False)
     assert type(exception) is openai.APIConnectionError
+
+
+@pytest.mark.parametrize("options", ["x", 5, ["include_usage"], True])
+def test_stream_options_that_are_no_object_are_the_providers_to_refuse(
+    road: Any, server: Any, provider: Provider, options: Any
+) -> None:
+    server.script(server.error(400, "stream_options must be an object"), server.stream(server.chunk("a", "stop")))
+    made = road.make(provider)
+    exception = failing(made, stream=True, stream_options=options)
+    assert type(exception) is openai.BadRequestError
+    assert server.requests[0].json["stream_options"] == options
+    assert road.text(made.stream(stream_options=options)) == "a"
 
 
 # Translators.
@@ -393,6 +443,57 @@ def test_bytes_pass_untouched_however_they_are_cut(server: Any, separator: bytes
         assert relayed == whole
         exchange.completed()
         assert exchange.call.outcome == "complete"
+
+
+def exchange_at(endpoint: str, content_type: str = "text/event-stream") -> Exchange:
+    exchange = Exchange(
+        Attempt(Provider(), Call("p", "m", {"model": "m", "messages": MESSAGES, "stream": True}, endpoint)),
+        Hooks(Plugins(path=[])),
+    )
+    exchange.open()
+    exchange.begin(Reply(200, {"content-type": content_type}))
+    return exchange
+
+
+BEGINNINGS = {
+    "chat/completions": b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n',
+    "responses": b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta"}\n\n',
+    "messages": b'event: content_block_start\ndata: {"type":"content_block_start"}\n\n',
+}
+
+
+@pytest.mark.parametrize("half", [b'data: {"id":"chatcm', b"event: err", b'data: {"id": 1}\n', b"data: {}\r\n\r"])
+@pytest.mark.parametrize("endpoint", BEGINNINGS)
+def test_half_an_event_is_not_handed_on(endpoint: str, half: bytes) -> None:
+    exchange = exchange_at(endpoint)
+    # What is whole is handed on at once.
+    assert list(exchange.relay(BEGINNINGS[endpoint])) == [BEGINNINGS[endpoint]]
+    assert list(exchange.relay(half)) == []
+    relayed: list[bytes] = []
+    with pytest.raises(StreamCutError):
+        relayed += exchange.relay(None)
+    assert relayed == []
+
+
+@pytest.mark.parametrize("endpoint", BEGINNINGS)
+def test_an_event_is_handed_on_when_it_is_whole(endpoint: str) -> None:
+    exchange, whole = exchange_at(endpoint), BEGINNINGS[endpoint]
+    assert [list(exchange.relay(whole[place : place + 1])) for place in range(len(whole))][-2:] == [[], [whole]]
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 1000])
+@pytest.mark.parametrize("endpoint", BEGINNINGS)
+def test_a_stream_that_is_labelled_json_passes_untouched(endpoint: str, size: int) -> None:
+    exchange, whole = exchange_at(endpoint, "application/json"), b"\n" + BEGINNINGS[endpoint]
+    relayed = [part for start in range(0, len(whole), size) for part in exchange.relay(whole[start : start + size])]
+    assert b"".join(relayed) == whole
+    assert exchange.untouched
+
+
+def test_what_is_no_stream_of_events_is_not_held_back() -> None:
+    exchange = exchange_at("audio/speech")
+    assert list(exchange.relay(b"RIFF\0")) == [b"RIFF\0"]
+    assert list(exchange.relay(None)) == []
 
 
 def test_a_call_ends_once() -> None:

@@ -18,6 +18,7 @@ from dragoman.core import (
     Exchange,
     Json,
     Provider,
+    VendorError,
     hookimpl,
     make_dispatcher,
     register_hooks,
@@ -67,6 +68,12 @@ class Speaker(Provider):
 
     name = "speaker"
     endpoints = frozenset({"chat", "messages"})
+
+    def decode(self, call: Call, body: Json) -> Json:
+        if body.get("type") == "error":
+            status = 529 if body["error"]["type"] == "overloaded_error" else None
+            raise VendorError(self.decode_error(200, body), status)
+        return body
 
 
 class Mute(Provider):
@@ -204,8 +211,34 @@ def test_an_error_with_a_good_status_is_one(ask: Any, server: Any, colour: str, 
     error = {"type": "overloaded_error", "message": "Overloaded"}
     whole = server.json({"type": "error", "error": error})
     server.script(server.stream(*EVENTS[:3], event("error", error=error)) if stream else whole)
-    with pytest.raises(openai.APIError, match="Overloaded"):
+    with pytest.raises(openai.InternalServerError, match="Overloaded") as caught:
         ask(colour, stream=stream)
+    assert caught.value.status_code == 529
+
+
+@colours
+def test_a_whole_answer_where_a_stream_was_asked_for_is_refused_and_counted(ask: Any, server: Any, colour: str) -> None:
+    server.script(server.json(ANSWER))
+    with register_hooks(seen := Seen()), pytest.raises(openai.APIResponseValidationError, match="whole") as caught:
+        ask(colour, stream=True)
+    assert caught.value.body == ANSWER
+    assert (seen.calls[0].outcome, seen.calls[0].usage) == ("failed", COUNTED)
+
+
+@colours
+def test_an_error_where_a_stream_was_asked_for_has_its_status(ask: Any, server: Any, colour: str) -> None:
+    server.script(server.json({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}))
+    with pytest.raises(openai.InternalServerError, match="Overloaded") as caught:
+        ask(colour, stream=True)
+    assert caught.value.status_code == 529
+
+
+@colours
+def test_an_error_of_an_unknown_type_is_one_without_a_status(ask: Any, server: Any, colour: str) -> None:
+    server.script(server.stream(event("error", error={"type": "odd_error", "message": "Odd"})))
+    with pytest.raises(openai.APIError, match="Odd") as caught:
+        ask(colour, stream=True)
+    assert type(caught.value) is openai.APIError
 
 
 class Watcher:
@@ -293,7 +326,7 @@ def test_a_stream_that_had_nothing_to_say_may_be_another_providers(ask: Any, ser
 
 
 def test_counts_that_are_missing_keep_their_first_value() -> None:
-    watch = MessagesWatch(Speaker(base_url="http://127.0.0.1"))
+    watch = MessagesWatch(Speaker(base_url="http://127.0.0.1"), Call("speaker", "m", {}))
     for piece in EVENTS:
         watch.feed(piece)
     assert (watch.usage, watch.begun, watch.ended) == (COUNTED, True, True)

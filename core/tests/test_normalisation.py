@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from dragoman.core import Call, CompatibleProvider, DragomanWarning, Event, Json, VendorError
@@ -271,6 +272,8 @@ def test_usage_adds_up(sent: Json, expected: tuple[int, int, int, int]) -> None:
         ({"error": {"code": "429", "message": "slow down"}}, 429, "slow down"),
         ({"error": {"code": "odd", "status_code": 400, "message": "bad"}}, 400, "bad"),
         ({"error": "plain text"}, None, "plain text"),
+        ({"object": "error", "message": "too long", "type": "BadRequestError", "code": 400}, 400, "too long"),
+        ({"object": "error", "message": "odd", "type": "Odd", "code": None}, None, "odd"),
         ({"choices": [{"index": 0, "delta": {}}], "error": {"message": "both", "code": 7}}, None, "both"),
     ],
 )
@@ -329,6 +332,27 @@ def test_a_stream_says_what_the_whole_answer_says(
     (choice,) = assembly.completion()["choices"]
     assert choice["message"] == expected
     assert choice["finish_reason"] == ("tool_calls" if calls and ending == "stop" else ending)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"refusal": "n"}, {"refusal": "o"}],
+        [{"function_call": {"name": "f", "arguments": ""}}, {"function_call": {"arguments": "{}"}}],
+        [{"audio": {"id": "a", "data": "AA", "expires_at": 9, "transcript": "Oh"}}],
+    ],
+    ids=["refusal", "function_call", "audio"],
+)
+def test_a_streamed_answer_without_text_has_no_content(parts: list[Json]) -> None:
+    state: ChatCompletionStreamState[Any] = ChatCompletionStreamState()
+    assembly = Assembly()
+    for out in stream(*(chunk(part) for part in parts), chunk({}, "stop")):
+        state.handle_chunk(ChatCompletionChunk.model_validate(out))
+        assembly.add(out)
+    assert state.get_final_completion().choices[0].message.content is None
+    message = assembly.completion()["choices"][0]["message"]
+    assert message == message_of(answer(**message))
+    assert message["content"] is None
 
 
 @pytest.mark.rule(9)

@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from dragoman.core import Call, Provider, Reply, VendorError
-from dragoman.core.replies import accept, content_type, read_completion, read_json
+from dragoman.core.replies import Unstreamed, accept, content_type, read_completion, read_json
 
 CALL = Call(provider="acme", model="m", request={"messages": []})
 PROVIDER = Provider(base_url="http://127.0.0.1:9/v1")
@@ -44,6 +44,35 @@ def test_an_error_with_status_200_is_raised() -> None:
     with pytest.raises(VendorError, match="busy") as caught:
         read_completion(PROVIDER, CALL, Reply(200), {"error": {"message": "busy", "code": 503}})
     assert caught.value.status == 503
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize(
+    ("content", "events"),
+    [
+        (b'data: {"a": 1}\n\n', True),
+        (b"\xef\xbb\xbf\r\n: hello\n\n", True),
+        (b"event: ping\n\n", True),
+        (b"retry: 5\n\n", True),
+        (b'  \n {"data": 1}', False),
+        (b'"data: a"', False),
+        (b"[]", False),
+        (b"database: down", False),
+    ],
+)
+def test_what_is_labelled_json_is_told_by_how_it_begins(content: bytes, events: bool, size: int) -> None:
+    body = Unstreamed(CALL, Reply(200))
+    found = b""
+    for start in range(0, len(content), size):
+        found = found or body.take(content[start : start + size])
+    assert (content.startswith(found) and bool(found)) == events
+    if events:
+        return
+    if content.lstrip().startswith(b"{"):
+        assert body.read() == {"data": 1}
+    else:
+        with pytest.raises(openai.APIResponseValidationError):
+            body.read()
 
 
 def test_an_answer_without_choices_is_none() -> None:

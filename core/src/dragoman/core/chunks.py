@@ -7,9 +7,11 @@ name in a call's first fragment only; one chunk with a `finish_reason`; usage in
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dragoman.core.provider import Call, Json, Ledger
 
 
@@ -91,6 +93,41 @@ def cut(call: Call, completion: Json) -> list[Json]:
     if completion.get("usage"):
         chunks.append({**head, "choices": [], "usage": completion["usage"]})
     return chunks
+
+
+class Endings:
+    """Which of a stream's choices have their `finish_reason`: whether `any` has, and whether `all` have."""
+
+    __slots__ = ("_ended",)
+
+    def __init__(self) -> None:
+        self._ended: dict[Any, bool] = {}
+
+    def see(self, choices: Iterable[Json]) -> bool:
+        """Look at the pieces of choices in a chunk; return whether one of them ends its choice."""
+        ends = False
+        for choice in choices:
+            index = choice.get("index") or 0
+            if choice.get("finish_reason"):
+                ends = self._ended[index] = True
+            elif index not in self._ended:
+                self._ended[index] = False
+        return ends
+
+    @property
+    def any(self) -> bool:
+        """Whether a choice has ended."""
+        return any(self._ended.values())
+
+    @property
+    def all(self) -> bool:
+        """Whether there are choices, and all have ended."""
+        return bool(self._ended) and all(self._ended.values())
+
+
+def reports_error(sent: Json, event: str = "") -> bool:
+    """Whether a body or an event (of this name) tells of a failure: as OpenAI words it, or flat, as some servers do."""
+    return bool(sent.get("error")) or event == "error" or sent.get("object") == "error"
 
 
 def says_something(choice: Json) -> bool:

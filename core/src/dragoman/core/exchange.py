@@ -9,28 +9,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from dragoman.core.assembly import Assembly, copied
-from dragoman.core.chunks import cut, place_usage, says_something, with_ledger
-from dragoman.core.codec import encode_json, encode_lenient
+from dragoman.core.chunks import Endings, cut, place_usage, says_something, with_ledger
+from dragoman.core.codec import encode_lenient
 from dragoman.core.failures import check_messages, failure_of, no_endpoint, told_to_start
 from dragoman.core.framing import NDJSON, SSE, WholeEvents, event_parts, frames
-from dragoman.core.messages import MESSAGES, MessagesWatch, encode_native, native_of
+from dragoman.core.messages import MessagesWatch, native_of
 from dragoman.core.provider import AsyncReply, Json, Reply, StreamCutError, StreamDecoder, Wire
-from dragoman.core.replies import accept, content_type, read_chunk, read_completion, read_json
-from dragoman.core.responses import RESPONSES, ResponsesWatch
+from dragoman.core.replies import Unstreamed, accept, content_type, read_chunk, read_completion, read_json
+from dragoman.core.watches import failure_told, read_watched, stream_of, watch_of
+from dragoman.core.wires import make_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from dragoman.core.attempt import Attempt
     from dragoman.core.failures import Phase
     from dragoman.core.hooks import Hooks
-    from dragoman.core.provider import Provider
 
 CHAT = "chat/completions"
 _DONE = b"[DONE]"
-#: Who looks on while answers go by that are not translated.
-_WATCHES: Mapping[str, Callable[[Provider], MessagesWatch | ResponsesWatch]]
-_WATCHES = {MESSAGES: MessagesWatch, RESPONSES: ResponsesWatch}
 
 
 class Exchange:
@@ -59,7 +56,6 @@ class Exchange:
         # Fewer than 30 attributes: with more, Python makes each exchange a dict of 1 KiB.
         self.wait = attempt.wait  # seconds until the call may be sent
         self.done = False
-        self._events = WholeEvents(wait=attempt.hide_usage)
         #: Whether a stream has said something: text, thoughts, a tool call, its end.
         self.spoken = False
         self.status = 200
@@ -71,15 +67,16 @@ class Exchange:
         self._reply: Reply | AsyncReply | None = None
         self._frames: SSE | NDJSON = frames(self.provider.framing)
         self._decoder: StreamDecoder | None = None
-        self._whole: bytearray | None = None
+        self._whole: Unstreamed | None = None
         self._assembly = Assembly() if self.hooks.sees_answers else None
-        self._finish_seen = False
+        self._endings = Endings()
         self._shows_chunks = False
         #: Whether usage is in the chunks only as the caller asked for it, and whether the caller did.
         self._places_usage = self._usage_asked = False
         self._chat = self.call.endpoint == CHAT and self.call.method == "POST"
-        watch = _WATCHES.get(self.call.endpoint)
-        self._watcher = watch(self.provider) if watch is not None else None
+        self._watcher = watch_of(self.provider, self.call)
+        known = self._watcher is not None or (self._chat and self.provider.framing == "sse")
+        self._events = WholeEvents(wait=known)
         #: Whether a chat's request and answer are handed on in Anthropic's dialect; `open` finds out.
         self.passes = False
 
@@ -110,16 +107,9 @@ class Exchange:
         offered = self.provider.endpoints
         if offered is not None and call.endpoint.partition("/")[0] not in offered:
             raise no_endpoint(call, offered)
-        wire = self.provider.encode(call) if native is None else encode_native(self._tried, native)
         if native is not None:
-            self.passes, self._chat, self._watcher = True, False, MessagesWatch(self.provider)
-        if call.extra_body:
-            wire.body = self.provider.merge_extra_body(wire.body or {}, call.extra_body)
-        if self.content is not None:
-            wire.content = self.content
-            wire.headers = {**wire.headers, "content-type": self.content_type}
-        elif wire.content is None and wire.body is not None:
-            wire.content = encode_json(wire.body, () if shown or call.extra_body else self._tried.finite)
+            self.passes, self._chat, self._watcher = True, False, MessagesWatch(self.provider, self.call)
+        wire = make_wire(self._tried, native, self.content, self.content_type, shown)
         self._phase = "sending"
         if self._tried.on_wire is not None:
             self._tried.on_wire(self.provider, call, wire)
@@ -144,10 +134,7 @@ class Exchange:
     def _read(self, reply: Reply | AsyncReply, body: Json) -> Json:
         if self._chat:
             return read_completion(self.provider, self.call, reply, body)
-        if isinstance(self._watcher, MessagesWatch):
-            return self._watcher.read(body)
-        decoded = self.provider.decode(self.call, body)
-        return decoded if self._watcher is None else self._watcher.read(decoded)
+        return read_watched(self.provider, self.call, self._watcher, body)
 
     def _end(self, response: Json) -> Json:
         if self._chat:
@@ -182,21 +169,23 @@ class Exchange:
             self._accept(reply)
             if self._chat:
                 self._decoder = self.provider.decode_stream(self.call)
-                if content_type(reply) == "application/json" and self.provider.framing == "sse":
-                    # The server did not stream: an error with status 200, or a whole answer.
-                    self._whole = bytearray()
+            if self._events.wait and content_type(reply) == "application/json":
+                # The server did not stream: an error with status 200, or a whole answer.
+                self._whole = Unstreamed(self.call, reply)
         # Found out once, and not for every chunk.
-        options = self.call.request.get("stream_options") or {}
         self._places_usage = self._made_here or self._tried.hide_usage
-        self._usage_asked = bool(options.get("include_usage")) and not self._tried.hide_usage
+        options = self.call.request.get("stream_options")
+        asked = isinstance(options, dict) and bool(options.get("include_usage"))
+        self._usage_asked = asked and not self._tried.hide_usage
         self._shows_chunks = self.hooks.sees_chunks
 
     def feed(self, piece: bytes | None) -> Iterator[Json]:
         """One piece of the body -> chunks; None: the body has ended. What comes before a failure is given first."""
+        piece = self._sorted(piece)
         if self._answered is not None:
             chunks = iter(cut(self.call, self._answered) if piece is None else ())
         elif self._whole is not None:
-            chunks = self._feed_whole(piece)
+            chunks = iter(cut(self.call, self._read(self._whole.reply, self._whole.read())) if piece is None else ())
         else:
             chunks = self._feed_events(piece)
         # A generator would keep the chunk that it gave, for as long as the caller likes.
@@ -204,7 +193,13 @@ class Exchange:
 
     def relay(self, piece: bytes | None) -> Iterator[bytes]:
         """Like `feed`, as the bytes of OpenAI's own stream; the vendor's bytes where nothing was translated."""
-        if self.untouched:
+        piece = self._sorted(piece)
+        if self._whole is not None and self._watcher is not None:
+            if piece is None:
+                told = stream_of(self.provider, self.call, self._watcher, self._whole)
+                self.done = True
+                yield told
+        elif self.untouched:
             for part in event_parts(piece or b""):
                 # Read first: an event that reports a failure is not handed on, but raised.
                 self._watch(part)
@@ -214,12 +209,12 @@ class Exchange:
                 self._watch(None)
                 if told := self._events.rest():
                     yield told
-            return
-        for chunk in self.feed(piece):
-            yield b"data: " + encode_lenient(chunk) + b"\n\n"
-        if piece is None:
-            self.end()
-            yield b"data: [DONE]\n\n"
+        else:
+            for chunk in self.feed(piece):
+                yield b"data: " + encode_lenient(chunk) + b"\n\n"
+            if piece is None:
+                self.end()
+                yield b"data: [DONE]\n\n"
 
     def end(self) -> None:
         """The body has been read, and what follows is the caller's own end of a stream; raises if it was cut."""
@@ -229,22 +224,23 @@ class Exchange:
     def _watch(self, piece: bytes | None) -> None:
         """Keep account of bytes that are handed on as they are."""
         if self._watcher is not None:
-            self.spoken, self.done = self._watcher.look(self.call, piece)
+            self.spoken, self.done = self._watcher.look(piece)
         elif self._chat:
             for _ in self.feed(piece):
                 pass
-            if self.done:
+            if self.done or piece is None:
                 # Whoever reads `[DONE]` stops there, and would never learn that something is missing.
                 self._check_whole()
 
-    def _feed_whole(self, piece: bytes | None) -> Iterator[Json]:
-        if piece is not None:
-            self._whole += piece  # type: ignore[operator]  # begin() made it a bytearray
-            return
-        reply = self._reply
-        assert reply is not None  # noqa: S101 (begin() was given it)
-        body = read_json(self.call, reply, bytes(self._whole or b""))
-        yield from cut(self.call, self._read(reply, body))
+    def _sorted(self, piece: bytes | None) -> bytes | None:
+        """Keep what belongs to an answer that comes whole; give what is of a stream."""
+        if self._whole is None or piece is None:
+            return piece
+        events = self._whole.take(piece)
+        if events:
+            self._whole = None
+            self._places_usage = self._made_here or self._tried.hide_usage
+        return events
 
     def _feed_events(self, piece: bytes | None) -> Iterator[Json]:
         last = piece is None
@@ -263,11 +259,9 @@ class Exchange:
     def _see(self, chunk: Json) -> Json | None:
         """Keep account of a chunk; None: it is not the caller's (usage that was not asked for)."""
         choices = chunk.get("choices") or ()
-        for choice in choices:
-            if choice.get("finish_reason"):
-                self.spoken = self._finish_seen = True
-                chunk = with_ledger(chunk, "delta", self.call.ledger)
-                break
+        if self._endings.see(choices):
+            self.spoken = True
+            chunk = with_ledger(chunk, "delta", self.call.ledger)
         if not self.spoken:
             self.spoken = any(map(says_something, choices))
         if usage := chunk.get("usage"):
@@ -292,7 +286,7 @@ class Exchange:
 
     def abandoned(self) -> None:
         """The caller closed the stream; after its last event that is the way to end it."""
-        self._finish("complete" if self.done and (self._finish_seen or not self._chat) else "abandoned")
+        self._finish("complete" if self.done and (self._endings.any or not self._chat) else "abandoned")
 
     def failed(self, exception: BaseException) -> BaseException:
         """Turn whatever was raised into what the caller shall see, with its cause kept."""
@@ -304,12 +298,18 @@ class Exchange:
         return failure
 
     def _check_whole(self) -> None:
-        if self._answered is None and self.call.stream and self._chat and not self._finish_seen:
+        if self._answered is not None or not self.call.stream or not self._chat:
+            return
+        # Some servers tell the end of one choice only; then `[DONE]` is the end of all.
+        if not (self._endings.any if self.done else self._endings.all):
             message = "the stream ended before its finish_reason"
             raise StreamCutError(message)
 
     def _finish(self, outcome: Literal["complete", "failed", "abandoned"]) -> None:
         if self.call.outcome != "pending":
+            return
+        if self.call.error is None and (told := failure_told(self._watcher)):
+            self.failed(told)
             return
         self.call.outcome = outcome
         if outcome == "complete" and self._assembly is not None and self.call.stream and self._chat:

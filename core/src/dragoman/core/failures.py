@@ -76,6 +76,13 @@ def unreadable(call: Call, how: str, reply: Reply | AsyncReply, body: object) ->
     return errors.invalid_reply(message, response=response, body=body, path=call.endpoint)
 
 
+def not_streamed(call: Call, reply: Reply | AsyncReply, body: Json) -> Exception:
+    """Report a whole answer where a stream was asked for; it stands in the exception's `body`."""
+    message = f"{call.provider} answered whole where a stream was asked for: ask it without stream"
+    response = reply.response or errors.made_response(reply.status, reply.headers, b"", call.endpoint)
+    return errors.invalid_reply(message, response=response, body=body, path=call.endpoint)
+
+
 def no_endpoint(call: Call, offered: frozenset[str]) -> Exception:
     """Refuse an endpoint that the provider does not have."""
     message = f"{call.provider} has no {call.endpoint!r} endpoint (it has: {', '.join(sorted(offered))})"
@@ -99,6 +106,17 @@ def refused(call: Call, reply: Reply | AsyncReply, error: Json) -> Exception:
 def reported(error: Json, body: Json) -> VendorError:
     """Report an error inside an answer of status 200."""
     return VendorError(error, _status_in(error.get("code"), body.get("error")))
+
+
+def error_in(provider: Provider, call: Call, body: Json) -> VendorError:
+    """Return the failure that a body or event of status 200 tells of; the provider may know its status."""
+    try:
+        provider.decode(call, body)
+    except VendorError as told:
+        return told
+    except Exception:  # noqa: BLE001 (a body without an answer is none to be read)
+        return reported(provider.decode_error(200, body), body)
+    return reported(provider.decode_error(200, body), body)
 
 
 def _status_in(code: Any, error: Any) -> int | None:

@@ -189,28 +189,32 @@ def event_parts(piece: bytes) -> Iterator[bytes]:
         yield piece[start:]
 
 
+_ENDS = (b"\n\n", b"\r\n\r\n", b"\r\r")
+
+
 class WholeEvents:
     """A stream's bytes on their way to somebody else, without the events that are `hidden`, or silent.
 
-    `wait`: an event's bytes are held back until it is whole; only then is it known whether it is to be hidden.
+    `wait`: an event's bytes are held back until it is whole; only then is it known whether it is to be hidden. And
+    what follows half an event, if the stream breaks there, could not be read.
     """
 
     def __init__(self, *, wait: bool) -> None:
         self.hidden = False
-        self._wait = wait
-        self._held = b""
+        self.wait = wait
+        self._held = bytearray()
 
     def take(self, part: bytes) -> bytes:
         """Take what ends at most one event (see `event_parts`); return what may go on now."""
-        if self._wait:
-            part = self._held + part
-            whole = part.endswith((b"\n\n", b"\r\n\r\n", b"\r\r"))
-            self._held = b"" if whole else part
-            if not whole:
+        if self.wait and (self._held or not part.endswith(_ENDS)):
+            self._held += part
+            if not self._held.endswith(_ENDS):
                 return b""
+            part = bytes(self._held)
+            self._held.clear()
         hidden, self.hidden = self.hidden, False
         return b"" if hidden or _SILENT.fullmatch(part) else part
 
     def rest(self) -> bytes:
-        """Return what was held back when the stream ended."""
-        return b"" if self.hidden else self._held
+        """Return what was held back, where the stream ended as it should."""
+        return b"" if self.hidden else bytes(self._held)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dragoman.core.codec import decode_json
-from dragoman.core.failures import reported
+from dragoman.core.failures import error_in
 from dragoman.core.framing import SSE
 from dragoman.core.provider import StreamCutError
 
@@ -57,8 +57,8 @@ def read_messages_usage(usage: Json) -> Json:
 class MessagesWatch:
     """Looks on while one answer goes by. `usage` is OpenAI's, None until the provider has counted."""
 
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
+    def __init__(self, provider: Provider, call: Call) -> None:
+        self._provider, self._call = provider, call
         self._frames = SSE()
         self._counts: Json = {}
         self.usage: Json | None = None
@@ -68,7 +68,7 @@ class MessagesWatch:
     def read(self, body: Json) -> Json:
         """Look at a whole answer, or at an event. Raises `VendorError` for one that reports a failure."""
         if body.get("type") == "error":
-            raise reported(self._provider.decode_error(200, body), body)
+            raise error_in(self._provider, self._call, body)
         # Counts are running totals; what is missing or null keeps its first value.
         counts = (body.get("message") or body).get("usage")
         if counts:
@@ -76,12 +76,12 @@ class MessagesWatch:
             self.usage = read_messages_usage(self._counts)
         return body
 
-    def look(self, call: Call, piece: bytes | None) -> tuple[bool, bool]:
+    def look(self, piece: bytes | None) -> tuple[bool, bool]:
         """`feed`, and note the usage in the call; return whether there is content, and whether all of it is there."""
         try:
             self.feed(piece)
         finally:
-            call.usage = self.usage
+            self._call.usage = self.usage
         return self.begun, self.ended
 
     def feed(self, piece: bytes | None) -> None:

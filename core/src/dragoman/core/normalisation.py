@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dragoman.core.chunks import reports_error
 from dragoman.core.codec import decode_json
 from dragoman.core.policy import warn_once
 from dragoman.core.provider import VendorError
@@ -25,6 +26,8 @@ _REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "functio
 _CACHED = ("cached_tokens", "num_cached_tokens", "prompt_cache_hit_tokens")
 #: A delta's texts. An empty one says nothing, and a null neither.
 _TEXTS = ("content", "reasoning_content", "refusal")
+#: What an answer may be instead of a text, whose `content` is then null; tool calls are looked at by themselves.
+_SILENT = ("function_call", "refusal", "audio")
 
 
 class Dialect(Protocol):
@@ -88,8 +91,7 @@ def _read_choice(dialect: Dialect, call: Call, choice: Json) -> Json:
         message["content"] = message.get("content") or None
         message["tool_calls"] = read_tool_calls(call, index, calls)
     elif message.get("content") is None:
-        silent = message.get("function_call") or message.get("refusal") or message.get("audio")
-        message["content"] = None if silent else ""
+        message["content"] = None if any(map(message.get, _SILENT)) else ""
     reason, unknown = _finish_reason(dialect, call, choice.get("finish_reason") or "stop", calls=bool(calls))
     if unknown:
         message["extra_content"] = {**(message.get("extra_content") or {}), **unknown}
@@ -125,7 +127,8 @@ class _Choice:
 
     calls: Fragments
     opened: bool = False
-    text: bool = False
+    #: Whether there was text, or what stands for it.
+    said: bool = False
     finished: bool = False
     annotations: list[Any] = field(default_factory=list)
 
@@ -144,7 +147,7 @@ class ChunkReader:
     def feed(self, event: Event) -> Iterator[Json]:
         """Return the chunks for one event; raises `VendorError` if the server failed in the middle."""
         sent = decode_json(event.data)
-        if sent.get("error") or event.name == "error":
+        if reports_error(sent, event.name):
             status = _status(sent)
             raise VendorError(self._dialect.decode_error(status or 500, sent), status)
         rest = {key: value for key, value in sent.items() if key not in {"choices", "usage"}}
@@ -220,11 +223,11 @@ class ChunkReader:
         for name in _TEXTS:
             if delta.get(name) == "":
                 del delta[name]
-        state.text = state.text or "content" in delta
+        state.said = state.said or "content" in delta or any(map(delta.get, _SILENT))
         calls = [piece for fragment in fragments for piece in state.calls.feed(fragment)]
         if last:
             calls += state.calls.finish()
-            if not (state.text or state.calls) and not delta.keys() & {"function_call", "refusal", "audio"}:
+            if not (state.said or state.calls):
                 delta["content"] = ""
         parts = ([delta] if delta else []) + [{"tool_calls": [piece]} for piece in calls]
         if parts and not state.opened:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+from dragoman.core.chunks import reports_error
 from dragoman.core.codec import decode_json
-from dragoman.core.failures import refused, reported, unreadable
+from dragoman.core.failures import error_in, refused, reported, unreadable
 from dragoman.core.framing import FramingError
-from dragoman.core.provider import VendorError
 
 if TYPE_CHECKING:
     from dragoman.core.provider import AsyncReply, Call, Event, Json, Provider, Reply
 
 _OK = range(200, 300)
+#: How events begin, as JSON never does; before them may stand a mark of the byte order.
+_EVENTS = re.compile(rb"\s*(?:\xef\xbb\xbf\s*)?(?:data|event|id|retry)?:")
+_LONGEST = len("\ufeff".encode()) + len("event:")
 
 
 def content_type(reply: Reply | AsyncReply) -> str:
@@ -43,26 +47,39 @@ def read_json(call: Call, reply: Reply | AsyncReply, content: bytes) -> Json:
     return body
 
 
-def _error_in(provider: Provider, call: Call, body: Json) -> VendorError:
-    """Return the failure that a body of status 200 tells of; the provider may know its status."""
-    try:
-        provider.decode(call, body)
-    except VendorError as told:
-        return told
-    except Exception:  # noqa: BLE001 (a body without an answer is none to be read)
-        return reported(provider.decode_error(200, body), body)
-    return reported(provider.decode_error(200, body), body)
-
-
 def read_completion(provider: Provider, call: Call, reply: Reply | AsyncReply, body: Json) -> Json:
     """Translate a chat completion's answer."""
-    if body.get("error") and not body.get("choices"):
+    if reports_error(body) and not body.get("choices"):
         # Gateways report errors with status 200 now and then.
-        raise _error_in(provider, call, body)
+        raise error_in(provider, call, body)
     response = provider.decode(call, body)
     if not isinstance(response.get("choices"), list):
         raise unreadable(call, "without choices", reply, body)
     return response
+
+
+class Unstreamed:
+    """A body that is labelled as JSON where a stream was asked for: one answer, or events under a wrong label."""
+
+    def __init__(self, call: Call, reply: Reply | AsyncReply) -> None:
+        self.reply = reply
+        self._call = call
+        self._content = bytearray()
+        self._is_answer = False
+
+    def take(self, piece: bytes) -> bytes:
+        """Take the next bytes; return all that have come if they are events, else nothing."""
+        self._content += piece
+        if self._is_answer:
+            return b""
+        if _EVENTS.match(self._content):
+            return bytes(self._content)
+        self._is_answer = len(self._content.lstrip()) >= _LONGEST
+        return b""
+
+    def read(self) -> Json:
+        """Read the answer, once all of it is there."""
+        return read_json(self._call, self.reply, bytes(self._content))
 
 
 def _json_or_text(content: bytes) -> Any:
@@ -78,6 +95,6 @@ def read_chunk(provider: Provider, call: Call, event: Event) -> Json:
     if not isinstance(chunk, dict):
         message = f"{call.provider} sent a stream event that is not a JSON object"
         raise FramingError(message)
-    if chunk.get("error") or event.name == "error":
+    if reports_error(chunk, event.name):
         raise reported(provider.decode_error(200, chunk), chunk)
     return chunk

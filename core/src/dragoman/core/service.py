@@ -16,6 +16,7 @@ from dragoman.core.codec import decode_json, encode_lenient
 from dragoman.core.driver import AsyncDriver, Driver
 from dragoman.core.errors import InvalidRequest, request_id
 from dragoman.core.exchange import CHAT
+from dragoman.core.watches import WATCHED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -218,7 +219,8 @@ def _headers(exchange: Exchange) -> dict[str, str]:
 
 def _stream_headers(exchange: Exchange) -> dict[str, str]:
     headers = {"content-type": _EVENTS, **reply_headers(exchange.headers)}
-    if exchange.call.endpoint == CHAT:
+    labelled_json = headers["content-type"].startswith(_JSON) and exchange.call.endpoint in WATCHED
+    if exchange.call.endpoint == CHAT or labelled_json:
         headers["content-type"] = _EVENTS
     return headers
 
