@@ -79,6 +79,26 @@ def test_another_address_may_need_no_key(road: Any, server: Any) -> None:
     assert "authorization" not in server.requests[0].headers
 
 
+class Startable(Keyed):
+    name = "startable"
+    start = "start it with `startable serve`"
+
+
+@pytest.mark.parametrize("sender", ["sdk", "direct", "auto"])
+def test_a_server_of_ones_own_may_need_no_key(
+    road: Any, server: Any, monkeypatch: pytest.MonkeyPatch, sender: Any
+) -> None:
+    monkeypatch.setattr(Startable, "base_url", server.url)
+    road.make(Startable(sender=sender)).create()
+    assert "authorization" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize("sender", ["sdk", "direct"])
+def test_a_server_of_ones_own_that_does_not_run(road: Any, sender: Any) -> None:
+    with pytest.raises(openai.APIConnectionError, match="start it with `startable serve`"):
+        road.make(Startable(sender=sender)).create()
+
+
 def test_the_callers_own_header_stands_for_a_key(our_road: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Keyed, "base_url", server.url)
     our_road.make(Keyed()).create(extra_headers={"authorization": "Basic abc"})

@@ -20,6 +20,14 @@ def test_address_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (LiteLLM().base_url, LiteLLM().api_key) == ("https://proxy.test/v1", "sk-proxy")
 
 
+def test_the_usual_address_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Yes"}, "finish_reason": "stop"}
+    with FakeVendor(Scripted.json({"id": "c", "choices": [choice]})) as vendor, Client() as client:
+        monkeypatch.setattr(LiteLLM, "base_url", vendor.url)
+        client.chat.completions.create(model="litellm/m", messages=[{"role": "user", "content": "Hi"}])
+    assert "authorization" not in vendor.seen[0].fields
+
+
 def test_counts_that_are_there_stay() -> None:
     details = {"cached_tokens": 3, "audio_tokens": 1}
     usage = {"prompt_tokens": 9, "completion_tokens": 1, "prompt_tokens_details": details, "cache_read_input_tokens": 5}

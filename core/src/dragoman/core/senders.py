@@ -270,8 +270,8 @@ def is_openai(provider: Provider) -> bool:
 
 
 def lacking_key(provider: Provider) -> str:
-    """What to say where a provider has no key; empty: at this address it may not need one."""
-    if provider.key_env and provider.base_url == type(provider).base_url:
+    """What to say where a provider has no key; empty: the server may not need one (another's, or one of one's own)."""
+    if provider.key_env and not provider.start and provider.base_url == type(provider).base_url:
         return f"{provider.name} needs a key: set {provider.key_env[0]} or pass api_key="
     return ""
 
