@@ -8,7 +8,16 @@ from typing import Any
 import openai
 import pytest
 
-from dragoman.core import MissingKey, Provider, async_sdk_sender, sdk_sender
+from dragoman.core import (
+    Batches,
+    ConfigError,
+    FunctionProvider,
+    MissingKey,
+    Provider,
+    async_sdk_sender,
+    batches_of,
+    sdk_sender,
+)
 from dragoman.core.senders import _openai_options, offline, refuse_offline
 
 pytestmark = pytest.mark.timeout(60)
@@ -112,6 +121,41 @@ def test_a_client_of_the_users_own(colour: Any, server: Any) -> None:
         own = {"client": openai.OpenAI(base_url=server.url, api_key="sk-own", max_retries=0)}
     colour.make(Provider(name="here", **own)).create()
     assert server.requests[0].headers["authorization"] == "Bearer sk-own"
+
+
+@pytest.mark.parametrize("sender", ["sdk", "auto"])
+def test_a_ready_client_of_the_other_colour(road: Any, server: Any, sender: Any) -> None:
+    """The vendor's public address, with the environment's key, is not what was meant."""
+    own: dict[str, Any]
+    if road.asynchronous:
+        own = {"client": openai.OpenAI(base_url=server.url, api_key="sk-own")}
+        said = "here has a ready client for synchronous calls only; give it async_client= too"
+    else:
+        own = {"async_client": openai.AsyncOpenAI(base_url=server.url, api_key="sk-own")}
+        said = "here has a ready client for asynchronous calls only; give it client= too"
+    road.make(Provider(name="here", base_url=server.url, api_key="sk-env", sender=sender, **own))
+    with pytest.raises(ConfigError, match=said):
+        road.create()
+    assert not server.requests
+
+
+def test_batches_are_synchronous() -> None:
+    class Batched(Provider):
+        def batches(self) -> Batches:
+            return Batches(self)
+
+    provider = Batched(name="here", async_client=openai.AsyncOpenAI(api_key="sk-own"))
+    with pytest.raises(ConfigError, match="here has a ready client for asynchronous calls only"):
+        batches_of(provider)
+
+
+def test_an_option_that_the_sdk_does_not_know(road: Any, server: Any, diary: Any) -> None:
+    fallback = FunctionProvider(lambda _: "other", name="other")
+    road.make(Provider(name="here", base_url=server.url, api_key="k", max_retry=3), providers=[fallback])
+    with pytest.raises(ConfigError, match=r"here cannot send .*unexpected keyword argument 'max_retry'") as caught:
+        road.create()
+    assert isinstance(caught.value.__cause__, TypeError)
+    assert diary.outcomes == ["failed"]
 
 
 def test_a_subclass_of_the_sdks_client_gets_the_path(colour: Any, server: Any) -> None:
