@@ -52,6 +52,7 @@ SOURCES = sorted(
 
 #: Each line may import from the lines above it, and from nothing beside or below it.
 LAYERS = (
+    {"errorbodies"},
     {"provider"},
     {
         "assembly",
@@ -111,6 +112,7 @@ LIGHT = {
     "compatible",
     "configlists",
     "dotenv",
+    "errorbodies",
     "framing",
     "hookspecs",
     "normalisation",

@@ -80,7 +80,7 @@ class Mistral(CompatibleProvider):
 
     def decode(self, call: Call, body: Json) -> Json:
         """Mistral's answer -> OpenAI's. Raises `VendorError` for an error that came with status 200."""
-        failures.in_answer(body)
+        failures.in_answer(body, self.decode_error)
         if call.endpoint == _CHAT:
             return response.release(super().decode(call, body))
         if call.endpoint == _EMBEDDINGS:
@@ -94,7 +94,7 @@ class Mistral(CompatibleProvider):
     def decode_stream(self, call: Call) -> StreamDecoder | None:
         """Make the decoder of one stream."""
         inner = super().decode_stream(call)
-        return Reader(inner) if inner is not None else None
+        return Reader(inner, self.decode_error) if inner is not None else None
 
     def decode_choice(self, call: Call, choice: Json) -> Json:
         """Make text of content that is a list of chunks."""
@@ -107,7 +107,7 @@ class Mistral(CompatibleProvider):
 
     def decode_error(self, status: int, body: Any) -> Json:
         """The body of a failure -> OpenAI's error object."""
-        return failures.finish(super().decode_error(status, failures.plain(body)), status)
+        return failures.finish(super().decode_error(status, body), status)
 
     def sender(self) -> Sender:
         """Send through `client`, or through a `mistralai.client.Mistral` made from the settings."""
