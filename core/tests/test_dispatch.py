@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -120,6 +121,28 @@ def test_models_are_merged(dispatcher: Dispatcher) -> None:
         },
     }
     assert dispatcher.merge_models({}, {}) == {"object": "list", "data": []}
+
+
+@pytest.mark.parametrize(
+    ("owner", "own", "listed"),
+    [
+        ("one", "second/c", "one/second/c"),
+        ("one", "second:c", "one/second:c"),
+        ("one", "one/c", "one/one/c"),
+        ("one", "elsewhere/c", "elsewhere/c"),
+        ("one", "c:second", "c:second"),
+        ("second", "one/c", "second/one/c"),
+        ("second", "second/c", "second/second/c"),
+    ],
+)
+def test_what_is_listed_can_be_asked(dispatcher: Dispatcher, owner: str, own: str, listed: str) -> None:
+    [model] = dispatcher.merge_models({owner: {"data": [{"id": own}]}}, {})["data"]
+    assert model["id"] == listed
+    call = dispatcher.exchange(ask(model=listed), CallOptions()).call
+    assert (call.provider, call.model) == (owner, own)
+    single = dispatcher.exchange(Ask({}, f"models/{quote(listed, safe='')}", "GET"), CallOptions()).call
+    assert single.provider == owner
+    assert dispatcher.as_listed(single, {"id": own})["id"] == listed
 
 
 def test_a_provider_that_cannot_be_made_is_a_problem(dispatcher: Dispatcher) -> None:

@@ -173,7 +173,7 @@ class Dispatcher:
 
     def merge_models(self, answers: Mapping[str, Json | BaseException], problems: Mapping[str, str]) -> Json:
         """Join the providers' lists; what went wrong is reported beside them, as `errors`."""
-        return join_lists(self._own_names(), answers, problems, self.router.default_provider)
+        return join_lists(self._own_names(), answers, problems, self.router.listed)
 
     def own_model(self, ask: Ask) -> Json | None:
         """Answer for a model that has its name from the configuration; None: somebody else's."""
@@ -192,7 +192,7 @@ class Dispatcher:
     def as_listed(self, call: Call, body: Json) -> Json:
         """Name a single model as the list does; `body` itself where it is none."""
         if call.method == "GET" and call.endpoint.startswith("models/"):
-            return provider_model(body, call.provider, self.router.default_provider)
+            return provider_model(body, call.provider, self.router.listed(call.provider, str(body.get("id", ""))))
         return body
 
     def _by_path(self, endpoint: str) -> tuple[Provider, str]:
