@@ -16,6 +16,21 @@ from dragoman.core.plugins import Plugins
 from dragoman.core.routing import Router
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
+#: Headers that tell somebody who is asking.
+CREDENTIALS = (
+    "Cookie",
+    "Authorization",
+    "Ocp-Apim-Subscription-Key",
+    "Helicone-Auth",
+    "cf-aig-authorization",
+    "X-Goog-Api-Key",
+    "api-key",
+    "apikey",
+    "X-Auth-Token",
+    "x-client-secret",
+    "X-Password",
+    "PROXY-AUTHORIZATION",
+)
 
 
 class Second(Provider):
@@ -40,12 +55,12 @@ def test_options_become_the_calls(dispatcher: Dispatcher) -> None:
         max_retries=3,
         on_unsupported="warn",
         headers={"X-A": "1"},
-        default_headers={"X-A": "0", "X-B": "2", "Cookie": "c"},
+        default_headers={"X-A": "0", "X-B": "2", **dict.fromkeys(CREDENTIALS, "c")},
         query={"q": 1},
     )
     own = dispatcher.exchange(ask(), options).call
     assert (own.api_key, own.timeout, own.max_retries, own.on_unsupported) == ("sk-call-2222", 5, 3, "warn")
-    assert own.extra_headers == {"X-A": "1", "X-B": "2", "Cookie": "c"}
+    assert own.extra_headers == {"X-A": "1", "X-B": "2", **dict.fromkeys(CREDENTIALS, "c")}
     assert own.extra_query == {"q": 1}
     other = dispatcher.exchange(ask(model="second/x"), options).call
     assert other.extra_headers == {"X-A": "1", "X-B": "2"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 _TAPES = ("DRAGOMAN_REPLAY", "DRAGOMAN_RECORD")
 #: Listing asks many providers at once; one that hangs must not hold up the rest.
 _LISTING_TIMEOUT: Timeout = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": 5.0}
-#: What a client says to its default provider only, when it says so in all its requests.
-_CREDENTIALS = frozenset({"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key"})
+#: Names of headers that a client means for its default provider only, when it sends them with all its requests.
+_CREDENTIAL = re.compile(r"auth|cookie|password|secret|token|(?:api|access|subscription)[-_]?key", re.IGNORECASE)
 
 
 class Candidate(NamedTuple):
@@ -206,7 +207,7 @@ class Dispatcher:
     def _call(self, provider: Provider, ask: Ask, options: CallOptions) -> Call:
         defaults = options.default_headers
         if provider.name != self.router.default_provider:
-            defaults = {name: value for name, value in defaults.items() if name.lower() not in _CREDENTIALS}
+            defaults = {name: value for name, value in defaults.items() if not _CREDENTIAL.search(name)}
         return Call(
             provider=provider.name,
             model=str(ask.request.get("model") or ""),
