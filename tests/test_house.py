@@ -63,6 +63,7 @@ LAYERS = (
         "codec",
         "dotenv",
         "framing",
+        "headerlists",
         "hookspecs",
         "jobs",
         "listing",

@@ -9,7 +9,9 @@ import openai
 import pytest
 
 from dragoman.core import (
+    AsyncClient,
     Batches,
+    Client,
     ConfigError,
     FunctionProvider,
     MissingKey,
@@ -230,3 +232,30 @@ def test_closing() -> None:
 def test_what_is_no_client_of_a_stainless_sdk() -> None:
     with pytest.raises(TypeError, match="APIStatusError"):
         sdk_sender(object())
+
+
+@pytest.mark.rule(112)
+@pytest.mark.parametrize("sender", ["sdk", "direct"])
+def test_a_header_that_is_a_list_is_joined_of_all_levels(our_road: Any, server: Any, sender: Any) -> None:
+    options: dict[str, Any] = {"default_headers": {"Anthropic-Beta": "sdk, both", "X-Other": "sdk"}}
+    provider = Provider(name="here", base_url=server.url, api_key="k", sender=sender, **options)
+    every = {"anthropic-beta": "client,both", "X-Other": "client"}
+    our_road.make(provider, default_headers=every).create(extra_headers={"ANTHROPIC-BETA": "call", "x-other": "call"})
+    our_road.create()
+    our_road.create(extra_headers={"anthropic-beta": "call"})
+    assert [request.headers["anthropic-beta"] for request in server.requests] == [
+        "sdk,both,client,call",
+        "sdk,both,client",
+        "sdk,both,client,call",
+    ]
+    assert [request.headers["x-other"] for request in server.requests] == ["call", "client", "client"]
+    assert all(sum("beta" in line.lower() for line in request.lines) == 1 for request in server.requests)
+
+
+@pytest.mark.rule(112)
+def test_a_header_that_is_a_list_in_an_entry(colour: Any, server: Any) -> None:
+    kind = AsyncClient if colour.asynchronous else Client
+    entry = {"model": "m", "base_url": server.url, "api_key": "k", "extra_headers": {"anthropic-beta": "entry"}}
+    colour.use(kind(config_list=[entry], default_headers={"anthropic-beta": "client"}, max_retries=0))
+    colour.create(model="m", extra_headers={"anthropic-beta": "call"})
+    assert server.requests[0].headers["anthropic-beta"] == "client,entry,call"

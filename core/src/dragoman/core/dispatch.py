@@ -14,6 +14,7 @@ from dragoman.core.attempt import Attempt
 from dragoman.core.choices import check_policy, check_sender
 from dragoman.core.errors import DragomanError, InvalidRequest, status_error
 from dragoman.core.exchange import CHAT, Exchange
+from dragoman.core.headerlists import merge_headers
 from dragoman.core.hooks import Hooks
 from dragoman.core.listing import join_lists, named_model, provider_model
 from dragoman.core.plugins import plugins
@@ -131,7 +132,7 @@ class Dispatcher:
             api_key=None,
             timeout=options.timeout if entry.timeout is None else entry.timeout,
             max_retries=options.max_retries if entry.max_retries is None else entry.max_retries,
-            headers={**entry.headers, **options.headers},
+            headers=merge_headers(entry.headers, options.headers),
             query={**entry.query, **options.query},
             on_unsupported=asked or entry.on_unsupported or options.on_unsupported,
         )
@@ -217,7 +218,7 @@ class Dispatcher:
             base_url=_address(provider),
             id=f"chatcmpl-{secrets.token_hex(12)}",
             created=int(time.time()),
-            extra_headers={**defaults, **options.headers, **ask.headers},
+            extra_headers=merge_headers(defaults, options.headers, ask.headers),
             extra_query={**options.query, **ask.query} if ask.query else options.query,
             api_key=options.api_key,
             timeout=options.timeout,
