@@ -145,3 +145,11 @@ def test_arguments_in_the_history_are_an_objects_json(written: Any, sent: str) -
 def test_a_prompt_that_is_too_long_has_openais_code(status: int, message: str, code: Any) -> None:
     error = Acme().decode_error(status, {"error": {"message": message, "type": "BadRequestError", "code": 400}})
     assert (error["message"], error["type"], error["code"]) == (message, "BadRequestError", code)
+
+
+@pytest.mark.rule(227)
+def test_what_peers_keep_in_a_tool_call_stays_here() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    signed = {**call, "extra_content": {"google": {"thought_signature": "s"}}, "provider_specific_fields": {"a": 1}}
+    [sent] = encode(Acme(), {"role": "assistant", "content": None, "tool_calls": [signed]})["messages"]
+    assert sent["tool_calls"] == [call]

@@ -52,3 +52,21 @@ def test_a_stream_that_was_cut_gets_no_end() -> None:
     decoder = LiteLLM().decode_stream(Call("litellm", "m", {}))
     assert decoder is not None
     assert list(decoder.finish()) == []
+
+
+@pytest.mark.rule(227, 279)
+def test_what_the_proxy_says_of_a_call_goes_back_to_it() -> None:
+    """Gemini's signature of a call is one of the proxy's fields there."""
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    signed = {**call, "provider_specific_fields": {"thought_signature": "s"}}
+    foreign = {**call, "id": "2", "extra_content": {"google": {"thought_signature": "s"}}}
+    server: Any = {**call, "id": "srvtoolu_1"}
+    message = {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [signed, foreign],
+        "provider_specific_fields": {"server_tool_calls": [server]},
+    }
+    body = LiteLLM().encode(Call("litellm", "m", {"messages": [message]})).body
+    assert body is not None
+    assert body["messages"][0]["tool_calls"] == [server, signed, {**call, "id": "2"}]

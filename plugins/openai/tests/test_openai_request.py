@@ -116,3 +116,13 @@ def test_an_assistant_without_anything_says_nothing() -> None:
     assert encode_message({"role": "assistant", "content": None}, own_address=True)["content"] == ""
     called = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
     assert encode_message(called, own_address=True) == called
+
+
+@pytest.mark.rule(227)
+def test_what_peers_keep_in_a_tool_call_goes_where_it_may_be_owned() -> None:
+    """Gemini's endpoint wants its signature back, OpenAI's own refuses the key."""
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    signed = {**call, "extra_content": {"google": {"thought_signature": "s"}}}
+    history = [USER, {"role": "assistant", "content": None, "tool_calls": [signed]}]
+    assert encode("gpt-4o", messages=history)["messages"][1]["tool_calls"] == [call]
+    assert encode("gemini-3", own=False, messages=history)["messages"][1]["tool_calls"] == [signed]
