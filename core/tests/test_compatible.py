@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from dragoman.core import Call, CompatibleProvider, Json, UnsupportedParameter
+from dragoman.core import Call, CompatibleProvider, DragomanWarning, Json, UnsupportedParameter
 
 USER = {"role": "user", "content": "hi"}
 
@@ -75,6 +75,17 @@ def test_the_tables_rename_and_refuse() -> None:
     with pytest.raises(UnsupportedParameter, match="one way to talk"):
         encode(Acme(), verbosity="low")
     assert "verbosity" not in encode(Acme(), policy="ignore", verbosity="low")
+
+
+@pytest.mark.rule(223)
+def test_a_parameter_under_both_its_names_is_not_lost_in_silence() -> None:
+    with pytest.raises(UnsupportedParameter, match="max_tokens: max_completion_tokens is given too, and wins"):
+        encode(Acme(), max_tokens=100, max_completion_tokens=200)
+    with pytest.warns(DragomanWarning, match="max_completion_tokens is given too"):
+        body = encode(Acme(), policy="warn", max_tokens=100, max_completion_tokens=200)
+    assert (body["max_tokens"], "max_completion_tokens" in body) == (200, False)
+    for same in ({"max_completion_tokens": 100}, {"max_completion_tokens": None}):
+        assert encode(Acme(), max_tokens=100, **same)["max_tokens"] == 100
 
 
 def test_other_endpoints_are_openais_own() -> None:

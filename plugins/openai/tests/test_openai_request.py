@@ -37,7 +37,17 @@ def test_max_tokens_is_renamed_for_reasoning_models(model: str) -> None:
     body = encode(model, max_tokens=7)
     assert "max_tokens" not in body
     assert body["max_completion_tokens"] == 7
-    assert encode(model, max_tokens=7, max_completion_tokens=9)["max_completion_tokens"] == 9
+    for same in (7, None):
+        body = encode(model, max_tokens=7, max_completion_tokens=same)
+        assert (body["max_completion_tokens"], "max_tokens" in body) == (7, False)
+
+
+@pytest.mark.rule(223)
+def test_two_limits_follow_the_policy() -> None:
+    with pytest.raises(UnsupportedParameter, match="max_tokens: max_completion_tokens is given too, and wins"):
+        encode("gpt-5", max_tokens=7, max_completion_tokens=9)
+    body = encode("gpt-5", policy="ignore", max_tokens=7, max_completion_tokens=9)
+    assert (body["max_completion_tokens"], "max_tokens" in body) == (9, False)
 
 
 @pytest.mark.rule(223)

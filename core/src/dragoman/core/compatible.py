@@ -113,6 +113,8 @@ class CompatibleProvider(Provider):
                 unsupported(call, param, chat.pop(param), reason=reason)
         for param, name in self.renamed.items():
             if param in chat:
+                if chat.get(name, chat[param]) != chat[param]:
+                    unsupported(call, name, chat[name], reason=f"{param} is given too, and wins")
                 chat[name] = chat.pop(param)
         if not self.names_tools:
             choose_by_offering(call, chat)
