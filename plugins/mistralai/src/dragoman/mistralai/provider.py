@@ -85,6 +85,8 @@ class Mistral(CompatibleProvider):
             return response.release(super().decode(call, body))
         if call.endpoint == _EMBEDDINGS:
             return decode_embeddings(call, body)
+        if call.endpoint == "moderations":
+            return response.decode_moderations(body)
         if call.endpoint == "models":
             return decode_models(body)
         if call.endpoint.startswith("models/") and call.method == "GET":
