@@ -149,6 +149,12 @@ def test_arguments_in_the_history_are_an_objects_json(written: Any, sent: str) -
     [
         (400, "This model's maximum context length is 4096 tokens", "context_length_exceeded"),
         (400, "the request exceeds the available context size", "context_length_exceeded"),
+        (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096", "context_length_exceeded"),
+        (
+            422,
+            "Input validation error: `inputs` must have less than 1024 tokens. Given: 2000",
+            "context_length_exceeded",
+        ),
         (400, "temperature is too high", 400),
         (500, "out of memory for the context window", 400),
     ],

@@ -27,7 +27,12 @@ _CHAT = "chat/completions"
 _LOCAL = re.compile(r"localhost\b|127\.|\[::1\]")
 #: How the path of an address ends when nothing is missing.
 _VERSION = re.compile(r"v\d+\w*")
-_TOO_LONG = re.compile(r"context[ _-]?(?:length|size|window)|maximum context|too many (?:input )?tokens", re.IGNORECASE)
+_TOO_LONG = re.compile(
+    r"context[ _-]?(?:length|size|window)|maximum context|too many (?:input )?tokens"
+    # Text Generation Inference, and those that began with it.
+    r"|inputs`? tokens \+ `?max_new_tokens`? must be|inputs`? must have less than",
+    re.IGNORECASE,
+)
 #: Statuses with which servers refuse a prompt that is too long.
 _REFUSED = frozenset({400, 413, 422})
 #: Parameters of a hosted service, with accounts, tiers and moderation: a server of one's own has no use for them.
