@@ -54,6 +54,11 @@ def test_the_defaults() -> None:
     assert Reply(200).close() is None
 
 
+@pytest.mark.parametrize("given", ["", "/", "/v1/", "/v1/v1/", "/chat/completions", "/v1/chat/completions "])
+def test_addresses_are_read_as_people_write_them(given: str) -> None:
+    assert Acme(base_url=f"http://x/v1{given}").base_url == "http://x/v1"
+
+
 @pytest.mark.parametrize(
     ("body", "message", "code"),
     [

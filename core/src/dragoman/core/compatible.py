@@ -86,19 +86,17 @@ class CompatibleProvider(Provider):
     reasoning_keys: ClassVar[tuple[str, ...]] = ()
 
     def normalise_base_url(self, url: str) -> str:
-        """Add the scheme and the `/v1` that people leave out, and drop what they paste too much of.
+        """Add the scheme and the `/v1` that people leave out.
 
         `/v1` is added where the class's own address has it: elsewhere a bare host may be meant as it is.
         """
-        url = url.strip().rstrip("/").removesuffix("/" + _CHAT)
+        url = super().normalise_base_url(url)
         usual = type(self).base_url
         if not url or usual is Provider.base_url:
             return url
         if "://" not in url:
             local = _LOCAL.match(url) is not None
             url = f"{'http' if local else urlsplit(usual).scheme or 'http'}://{url}"
-        while url.endswith("/v1/v1"):
-            url = url.removesuffix("/v1")
         has_version = _VERSION.fullmatch(url.rpartition("/")[2]) is not None
         return url if has_version or not (usual or "/v1").endswith("/v1") else f"{url}/v1"
 

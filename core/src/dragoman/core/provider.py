@@ -241,8 +241,11 @@ class Provider:
         return f"<{type(self).__name__} {self.name!r} at {without_password(self.base_url)}>"
 
     def normalise_base_url(self, url: str) -> str:
-        """Read the forms of the address that people write; the default only drops the last slash."""
-        return url.rstrip("/")
+        """Read the forms of the address that people write; the default drops what they paste too much of."""
+        url = url.strip().rstrip("/").removesuffix("/chat/completions")
+        while url.endswith("/v1/v1"):
+            url = url.removesuffix("/v1")
+        return url
 
     def narrow_capabilities(self, shown: Capabilities) -> Capabilities:
         """Return what holds for this instance, its address and options, of what the class's tapes have shown.
