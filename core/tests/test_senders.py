@@ -255,7 +255,8 @@ def test_a_header_that_is_a_list_is_joined_of_all_levels(our_road: Any, server: 
 @pytest.mark.rule(112)
 def test_a_header_that_is_a_list_in_an_entry(colour: Any, server: Any) -> None:
     kind = AsyncClient if colour.asynchronous else Client
-    entry = {"model": "m", "base_url": server.url, "api_key": "k", "extra_headers": {"anthropic-beta": "entry"}}
+    headers = {"default_headers": {"Anthropic-Beta": "every"}, "extra_headers": {"anthropic-beta": "entry"}}
+    entry = {"model": "m", "base_url": server.url, "api_key": "k", **headers}
     colour.use(kind(config_list=[entry], default_headers={"anthropic-beta": "client"}, max_retries=0))
     colour.create(model="m", extra_headers={"anthropic-beta": "call"})
-    assert server.requests[0].headers["anthropic-beta"] == "client,entry,call"
+    assert server.requests[0].headers["anthropic-beta"] == "client,every,entry,call"
