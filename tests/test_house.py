@@ -52,6 +52,7 @@ SOURCES = sorted(
 
 #: Each line may import from the lines above it, and from nothing beside or below it.
 LAYERS = (
+    {"errorbodies"},
     {"provider"},
     {
         "assembly",
@@ -62,6 +63,7 @@ LAYERS = (
         "codec",
         "dotenv",
         "framing",
+        "headerlists",
         "hookspecs",
         "jobs",
         "listing",
@@ -113,6 +115,7 @@ LIGHT = {
     "compatible",
     "configlists",
     "dotenv",
+    "errorbodies",
     "framing",
     "hookspecs",
     "normalisation",

@@ -121,3 +121,15 @@ def test_peers_keys_are_stripped() -> None:
     message = dict.fromkeys(PEER_KEYS, "x") | BASE
     assert strip_peer_keys(message) == BASE
     assert strip_peer_keys(BASE) is BASE
+
+
+def test_peers_keys_are_stripped_of_tool_calls() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    signed = {**call, **dict.fromkeys(PEER_KEYS, "x")}
+    message = {**BASE, "tool_calls": [call, signed, "odd"]}
+    stripped = strip_peer_keys(message)
+    assert stripped == {**BASE, "tool_calls": [call, call, "odd"]}
+    assert strip_peer_keys(stripped) is stripped
+    assert message["tool_calls"] == [call, signed, "odd"]
+    for odd in ({**BASE, "tool_calls": None}, {**BASE, "tool_calls": "odd"}, {**BASE, "tool_calls": {"a": 1}}):
+        assert strip_peer_keys(odd) is odd

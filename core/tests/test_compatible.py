@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from dragoman.core import Call, CompatibleProvider, Json, UnsupportedParameter
+from dragoman.core import Call, CompatibleProvider, DragomanWarning, Json, UnsupportedParameter
 
 USER = {"role": "user", "content": "hi"}
 
@@ -77,6 +77,17 @@ def test_the_tables_rename_and_refuse() -> None:
     assert "verbosity" not in encode(Acme(), policy="ignore", verbosity="low")
 
 
+@pytest.mark.rule(223)
+def test_a_parameter_under_both_its_names_is_not_lost_in_silence() -> None:
+    with pytest.raises(UnsupportedParameter, match="max_tokens: max_completion_tokens is given too, and wins"):
+        encode(Acme(), max_tokens=100, max_completion_tokens=200)
+    with pytest.warns(DragomanWarning, match="max_completion_tokens is given too"):
+        body = encode(Acme(), policy="warn", max_tokens=100, max_completion_tokens=200)
+    assert (body["max_tokens"], "max_completion_tokens" in body) == (200, False)
+    for same in ({"max_completion_tokens": 100}, {"max_completion_tokens": None}):
+        assert encode(Acme(), max_tokens=100, **same)["max_tokens"] == 100
+
+
 def test_other_endpoints_are_openais_own() -> None:
     wire = Acme().encode(Call("acme", "m", {"model": "m", "input": "a", "user": "u"}, endpoint="embeddings"))
     assert (wire.path, wire.body) == ("/embeddings", {"model": "m", "input": "a", "user": "u"})
@@ -138,6 +149,12 @@ def test_arguments_in_the_history_are_an_objects_json(written: Any, sent: str) -
     [
         (400, "This model's maximum context length is 4096 tokens", "context_length_exceeded"),
         (400, "the request exceeds the available context size", "context_length_exceeded"),
+        (422, "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096", "context_length_exceeded"),
+        (
+            422,
+            "Input validation error: `inputs` must have less than 1024 tokens. Given: 2000",
+            "context_length_exceeded",
+        ),
         (400, "temperature is too high", 400),
         (500, "out of memory for the context window", 400),
     ],
@@ -145,3 +162,11 @@ def test_arguments_in_the_history_are_an_objects_json(written: Any, sent: str) -
 def test_a_prompt_that_is_too_long_has_openais_code(status: int, message: str, code: Any) -> None:
     error = Acme().decode_error(status, {"error": {"message": message, "type": "BadRequestError", "code": 400}})
     assert (error["message"], error["type"], error["code"]) == (message, "BadRequestError", code)
+
+
+@pytest.mark.rule(227)
+def test_what_peers_keep_in_a_tool_call_stays_here() -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    signed = {**call, "extra_content": {"google": {"thought_signature": "s"}}, "provider_specific_fields": {"a": 1}}
+    [sent] = encode(Acme(), {"role": "assistant", "content": None, "tool_calls": [signed]})["messages"]
+    assert sent["tool_calls"] == [call]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -15,6 +16,21 @@ from dragoman.core.plugins import Plugins
 from dragoman.core.routing import Router
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
+#: Headers that tell somebody who is asking.
+CREDENTIALS = (
+    "Cookie",
+    "Authorization",
+    "Ocp-Apim-Subscription-Key",
+    "Helicone-Auth",
+    "cf-aig-authorization",
+    "X-Goog-Api-Key",
+    "api-key",
+    "apikey",
+    "X-Auth-Token",
+    "x-client-secret",
+    "X-Password",
+    "PROXY-AUTHORIZATION",
+)
 
 
 class Second(Provider):
@@ -39,12 +55,12 @@ def test_options_become_the_calls(dispatcher: Dispatcher) -> None:
         max_retries=3,
         on_unsupported="warn",
         headers={"X-A": "1"},
-        default_headers={"X-A": "0", "X-B": "2", "Cookie": "c"},
+        default_headers={"X-A": "0", "X-B": "2", **dict.fromkeys(CREDENTIALS, "c")},
         query={"q": 1},
     )
     own = dispatcher.exchange(ask(), options).call
     assert (own.api_key, own.timeout, own.max_retries, own.on_unsupported) == ("sk-call-2222", 5, 3, "warn")
-    assert own.extra_headers == {"X-A": "1", "X-B": "2", "Cookie": "c"}
+    assert own.extra_headers == {"X-A": "1", "X-B": "2", **dict.fromkeys(CREDENTIALS, "c")}
     assert own.extra_query == {"q": 1}
     other = dispatcher.exchange(ask(model="second/x"), options).call
     assert other.extra_headers == {"X-A": "1", "X-B": "2"}
@@ -120,6 +136,28 @@ def test_models_are_merged(dispatcher: Dispatcher) -> None:
         },
     }
     assert dispatcher.merge_models({}, {}) == {"object": "list", "data": []}
+
+
+@pytest.mark.parametrize(
+    ("owner", "own", "listed"),
+    [
+        ("one", "second/c", "one/second/c"),
+        ("one", "second:c", "one/second:c"),
+        ("one", "one/c", "one/one/c"),
+        ("one", "elsewhere/c", "elsewhere/c"),
+        ("one", "c:second", "c:second"),
+        ("second", "one/c", "second/one/c"),
+        ("second", "second/c", "second/second/c"),
+    ],
+)
+def test_what_is_listed_can_be_asked(dispatcher: Dispatcher, owner: str, own: str, listed: str) -> None:
+    [model] = dispatcher.merge_models({owner: {"data": [{"id": own}]}}, {})["data"]
+    assert model["id"] == listed
+    call = dispatcher.exchange(ask(model=listed), CallOptions()).call
+    assert (call.provider, call.model) == (owner, own)
+    single = dispatcher.exchange(Ask({}, f"models/{quote(listed, safe='')}", "GET"), CallOptions()).call
+    assert single.provider == owner
+    assert dispatcher.as_listed(single, {"id": own})["id"] == listed
 
 
 def test_a_provider_that_cannot_be_made_is_a_problem(dispatcher: Dispatcher) -> None:

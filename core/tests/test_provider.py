@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dragoman.core import Call, Ledger, Provider, Reply, VendorError
-from dragoman.core.provider import error_object, first_env, without_password
+from dragoman.core.errorbodies import error_object
+from dragoman.core.provider import first_env, without_password
 
 
 class Acme(Provider):
@@ -53,6 +54,11 @@ def test_the_defaults() -> None:
     assert Reply(200).close() is None
 
 
+@pytest.mark.parametrize("given", ["", "/", "/v1/", "/v1/v1/", "/chat/completions", "/v1/chat/completions "])
+def test_addresses_are_read_as_people_write_them(given: str) -> None:
+    assert Acme(base_url=f"http://x/v1{given}").base_url == "http://x/v1"
+
+
 @pytest.mark.parametrize(
     ("body", "message", "code"),
     [
@@ -63,6 +69,18 @@ def test_the_defaults() -> None:
         ({"error": "c", "code": "gone"}, "c", "gone"),
         ({"detail": "d"}, "d", None),
         ({"error": {"detail": "e"}}, "e", None),
+        ([{"error": {"code": 400, "message": "f", "status": "INVALID_ARGUMENT"}}], "f", 400),
+        ({"detail": [{"loc": ["body", "n", 0], "msg": "g", "input": "secret"}]}, "body.n.0: g", None),
+        ({"detail": [{"loc": ["body"], "msg": "g"}, {"msg": "h"}]}, "body: g; h", None),
+        ({"detail": {"error": "i", "code": "x"}}, "i", "x"),
+        ({"detail": {"error": {"message": "j", "code": "x"}}}, "j", "x"),
+        ({"detail": {"message": "k", "code": "x"}}, "k", "x"),
+        ({"error": {"message": {"detail": [{"loc": ["n"], "msg": "l"}]}, "code": "x"}}, "n: l", "x"),
+        ({"object": "error", "message": [{"msg": "m"}], "code": "x"}, "m", "x"),
+        ({"detail": {"input": "secret"}}, "HTTP 500 without a message", None),
+        ({"detail": [[[[[[[[["too deep"]]]]]]]]]}, "HTTP 500 without a message", None),
+        ([], "HTTP 500 without a message", None),
+        ([{"error": "n"}, {"error": "o"}], "n; o", None),
         ({"detail": [{"loc": ["x"]}]}, "HTTP 500 without a message", None),
         ({"error": {}}, "HTTP 500 without a message", None),
         ({"error": {"message": "  "}}, "HTTP 500 without a message", None),
@@ -78,6 +96,7 @@ def test_error_bodies(body: Any, message: str, code: Any) -> None:
     found = error_object(500, body)
     assert (found["message"], found["code"]) == (message, code)
     assert found.keys() == {"message", "type", "param", "code"}
+    assert "secret" not in str(found)
     assert Acme().decode_error(500, body) == found
 
 

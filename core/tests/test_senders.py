@@ -8,7 +8,18 @@ from typing import Any
 import openai
 import pytest
 
-from dragoman.core import MissingKey, Provider, async_sdk_sender, sdk_sender
+from dragoman.core import (
+    AsyncClient,
+    Batches,
+    Client,
+    ConfigError,
+    FunctionProvider,
+    MissingKey,
+    Provider,
+    async_sdk_sender,
+    batches_of,
+    sdk_sender,
+)
 from dragoman.core.senders import _openai_options, offline, refuse_offline
 
 pytestmark = pytest.mark.timeout(60)
@@ -79,6 +90,26 @@ def test_another_address_may_need_no_key(road: Any, server: Any) -> None:
     assert "authorization" not in server.requests[0].headers
 
 
+class Startable(Keyed):
+    name = "startable"
+    start = "start it with `startable serve`"
+
+
+@pytest.mark.parametrize("sender", ["sdk", "direct", "auto"])
+def test_a_server_of_ones_own_may_need_no_key(
+    road: Any, server: Any, monkeypatch: pytest.MonkeyPatch, sender: Any
+) -> None:
+    monkeypatch.setattr(Startable, "base_url", server.url)
+    road.make(Startable(sender=sender)).create()
+    assert "authorization" not in server.requests[0].headers
+
+
+@pytest.mark.parametrize("sender", ["sdk", "direct"])
+def test_a_server_of_ones_own_that_does_not_run(road: Any, sender: Any) -> None:
+    with pytest.raises(openai.APIConnectionError, match="start it with `startable serve`"):
+        road.make(Startable(sender=sender)).create()
+
+
 def test_the_callers_own_header_stands_for_a_key(our_road: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Keyed, "base_url", server.url)
     our_road.make(Keyed()).create(extra_headers={"authorization": "Basic abc"})
@@ -92,6 +123,41 @@ def test_a_client_of_the_users_own(colour: Any, server: Any) -> None:
         own = {"client": openai.OpenAI(base_url=server.url, api_key="sk-own", max_retries=0)}
     colour.make(Provider(name="here", **own)).create()
     assert server.requests[0].headers["authorization"] == "Bearer sk-own"
+
+
+@pytest.mark.parametrize("sender", ["sdk", "auto"])
+def test_a_ready_client_of_the_other_colour(road: Any, server: Any, sender: Any) -> None:
+    """The vendor's public address, with the environment's key, is not what was meant."""
+    own: dict[str, Any]
+    if road.asynchronous:
+        own = {"client": openai.OpenAI(base_url=server.url, api_key="sk-own")}
+        said = "here has a ready client for synchronous calls only; give it async_client= too"
+    else:
+        own = {"async_client": openai.AsyncOpenAI(base_url=server.url, api_key="sk-own")}
+        said = "here has a ready client for asynchronous calls only; give it client= too"
+    road.make(Provider(name="here", base_url=server.url, api_key="sk-env", sender=sender, **own))
+    with pytest.raises(ConfigError, match=said):
+        road.create()
+    assert not server.requests
+
+
+def test_batches_are_synchronous() -> None:
+    class Batched(Provider):
+        def batches(self) -> Batches:
+            return Batches(self)
+
+    provider = Batched(name="here", async_client=openai.AsyncOpenAI(api_key="sk-own"))
+    with pytest.raises(ConfigError, match="here has a ready client for asynchronous calls only"):
+        batches_of(provider)
+
+
+def test_an_option_that_the_sdk_does_not_know(road: Any, server: Any, diary: Any) -> None:
+    fallback = FunctionProvider(lambda _: "other", name="other")
+    road.make(Provider(name="here", base_url=server.url, api_key="k", max_retry=3), providers=[fallback])
+    with pytest.raises(ConfigError, match=r"here cannot send .*unexpected keyword argument 'max_retry'") as caught:
+        road.create()
+    assert isinstance(caught.value.__cause__, TypeError)
+    assert diary.outcomes == ["failed"]
 
 
 def test_a_subclass_of_the_sdks_client_gets_the_path(colour: Any, server: Any) -> None:
@@ -166,3 +232,31 @@ def test_closing() -> None:
 def test_what_is_no_client_of_a_stainless_sdk() -> None:
     with pytest.raises(TypeError, match="APIStatusError"):
         sdk_sender(object())
+
+
+@pytest.mark.rule(112)
+@pytest.mark.parametrize("sender", ["sdk", "direct"])
+def test_a_header_that_is_a_list_is_joined_of_all_levels(our_road: Any, server: Any, sender: Any) -> None:
+    options: dict[str, Any] = {"default_headers": {"Anthropic-Beta": "sdk, both", "X-Other": "sdk"}}
+    provider = Provider(name="here", base_url=server.url, api_key="k", sender=sender, **options)
+    every = {"anthropic-beta": "client,both", "X-Other": "client"}
+    our_road.make(provider, default_headers=every).create(extra_headers={"ANTHROPIC-BETA": "call", "x-other": "call"})
+    our_road.create()
+    our_road.create(extra_headers={"anthropic-beta": "call"})
+    assert [request.headers["anthropic-beta"] for request in server.requests] == [
+        "sdk,both,client,call",
+        "sdk,both,client",
+        "sdk,both,client,call",
+    ]
+    assert [request.headers["x-other"] for request in server.requests] == ["call", "client", "client"]
+    assert all(sum("beta" in line.lower() for line in request.lines) == 1 for request in server.requests)
+
+
+@pytest.mark.rule(112)
+def test_a_header_that_is_a_list_in_an_entry(colour: Any, server: Any) -> None:
+    kind = AsyncClient if colour.asynchronous else Client
+    headers = {"default_headers": {"Anthropic-Beta": "every"}, "extra_headers": {"anthropic-beta": "entry"}}
+    entry = {"model": "m", "base_url": server.url, "api_key": "k", **headers}
+    colour.use(kind(config_list=[entry], default_headers={"anthropic-beta": "client"}, max_retries=0))
+    colour.create(model="m", extra_headers={"anthropic-beta": "call"})
+    assert server.requests[0].headers["anthropic-beta"] == "client,every,entry,call"

@@ -6,7 +6,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from dragoman.core import Call, CompatibleProvider, DragomanWarning, Json, UnsupportedParameter
+from dragoman.core import (
+    Call,
+    CompatibleProvider,
+    DragomanWarning,
+    InvalidRequest,
+    Json,
+    UnsupportedParameter,
+    allowed_tools,
+)
 
 
 class Words(CompatibleProvider):
@@ -54,3 +62,33 @@ def test_a_tool_that_is_not_there_is_never_adapted() -> None:
     assert "tool_choice" not in encode(chosen("nope"), "f", policy="ignore")
     with pytest.warns(DragomanWarning, match="left out"):
         assert "tool_choice" not in encode(chosen("nope"), "f", policy="adapt")
+
+
+FLAT = {"type": "function", "name": "g"}
+OWN = {"type": "web_search"}
+
+
+@pytest.mark.parametrize("named", [chosen("g"), FLAT, {"type": "custom", "custom": {"name": "g"}}])
+@pytest.mark.parametrize("flat", [False, True])
+def test_allowed_tools_in_both_forms(named: Json, flat: bool) -> None:
+    allowed = {"mode": "required", "tools": [named]}
+    choice = {"type": "allowed_tools", **(allowed if flat else {"allowed_tools": allowed})}
+    assert allowed_tools(choice, [function("f"), function("g")]) == ([function("g")], "required")
+
+
+def test_what_is_allowed_may_have_no_name() -> None:
+    choice = {"type": "allowed_tools", "allowed_tools": {"tools": [OWN]}}
+    assert allowed_tools(choice, [function("f"), OWN]) == ([OWN], "auto")
+
+
+@pytest.mark.parametrize("named", [[], [chosen("nope")], [chosen("f"), chosen("nope")], None])
+def test_allowed_is_only_what_is_there(named: Any) -> None:
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": named}}
+    with pytest.raises(InvalidRequest, match="allowed_tools"):
+        allowed_tools(choice, [function("f")])
+    with pytest.raises(InvalidRequest, match="allowed_tools"):
+        encode(choice, "f", policy="ignore")
+
+
+def test_a_flat_choice_of_a_tool() -> None:
+    assert encode(FLAT, "g")["tool_choice"] == "required"

@@ -72,6 +72,14 @@ def test_a_good_file_says_what_it_means(file: Path) -> None:
     assert result.stderr == "smart (claude): no key was found: set ANTHROPIC_API_KEY\n"
 
 
+def test_a_server_of_ones_own_may_need_no_key(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("dragoman.vllm")
+    monkeypatch.delenv("VLLM_API_KEY", raising=False)
+    file.write_text('[[models.fast]]\nmodel = "m"\napi_type = "vllm"\n', "utf-8")
+    result = check()
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
 def test_each_fault_has_its_line_on_stderr(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_TOKEN", "no-such-provider")
     file.write_text('tiemout = 1\n[providers.a]\napi_type = "no-such-provider"\n', "utf-8")

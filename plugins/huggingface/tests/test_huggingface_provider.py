@@ -102,3 +102,10 @@ def test_there_are_no_embeddings_and_models_tell_their_providers() -> None:
             # Those of other providers that happen to be installed come after its own.
             model: Any = client.models.list().data[0]
     assert [provider["provider"] for provider in model.providers] == ["groq", "cerebras"]
+
+
+@pytest.mark.rule(284)
+def test_a_prompt_that_is_too_long_for_tgi() -> None:
+    message = "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4090 `inputs` tokens"
+    error = HuggingFace().decode_error(422, {"error": message, "error_type": "validation"})
+    assert (error["message"], error["type"], error["code"]) == (message, "validation", "context_length_exceeded")

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from dragoman.core import Call, DragomanWarning, Json, UnsupportedParameter
+from dragoman.core import Call, Client, DragomanWarning, Json, UnsupportedParameter
 from dragoman.lmstudio import LMStudio
+from dragoman.testing import FakeVendor, Scripted
 
 
 def tool(name: str) -> Json:
@@ -30,6 +31,14 @@ def test_address_and_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LM_STUDIO_API_BASE", "http://studio:1234/")
     monkeypatch.setenv("LM_API_TOKEN", "lm-token")
     assert (LMStudio().base_url, LMStudio().api_key) == ("http://studio:1234/v1", "lm-token")
+
+
+def test_the_usual_address_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Yes"}, "finish_reason": "stop"}
+    with FakeVendor(Scripted.json({"id": "c", "choices": [choice]})) as vendor, Client() as client:
+        monkeypatch.setattr(LMStudio, "base_url", vendor.url)
+        client.chat.completions.create(model="lmstudio/m", messages=[{"role": "user", "content": "Hi"}])
+    assert "authorization" not in vendor.seen[0].fields
 
 
 @pytest.mark.parametrize(

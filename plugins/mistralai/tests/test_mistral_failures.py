@@ -35,7 +35,9 @@ def own(message: Any, code: str | None = "3051", kind: str | None = "invalid_req
         (401, {"message": "Unauthorized", "request_id": "r"}, "Unauthorized", "invalid_api_key"),
         (429, {"message": "Requests rate limit exceeded"}, "Requests rate limit exceeded", "rate_limit_exceeded"),
         (429, own("Service tier capacity exceeded", "3505"), "Service tier capacity exceeded", "3505"),
-        (400, own({"a": "secret"}), "Mistral reported an error without a message", "3051"),
+        (400, own({"a": "secret"}), "HTTP 400 without a message", "3051"),
+        (400, {"detail": {"error": "no such tier", "code": "7"}}, "no such tier", "7"),
+        (400, own({"error": "no such tier"}), "no such tier", "3051"),
         (400, own("Prompt is too large for model with 32768 maximum context length"), None, "context_length_exceeded"),
         (500, "<html>oops</html>", "HTTP 500 with an HTML page instead of a message", None),
         (500, {}, "HTTP 500 without a message", None),
@@ -61,12 +63,12 @@ def test_an_order_that_is_refused_comes_with_advice() -> None:
 @pytest.mark.rule(201)
 def test_an_error_with_status_200_is_one() -> None:
     with pytest.raises(VendorError, match="Busy") as caught:
-        in_answer(own("Busy"))
+        in_answer(own("Busy"), Mistral().decode_error)
     assert (caught.value.status, caught.value.error["code"]) == (400, "3051")
     with pytest.raises(VendorError, match="without a message"):
-        in_answer({"object": "error"})
+        in_answer({"object": "error"}, Mistral().decode_error)
 
 
 @pytest.mark.parametrize("body", [{"object": "chat.completion"}, {}, [], "text", None])
 def test_other_bodies_are_none(body: Any) -> None:
-    assert in_answer(body) is None
+    assert in_answer(body, Mistral().decode_error) is None

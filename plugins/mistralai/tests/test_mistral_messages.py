@@ -40,6 +40,15 @@ def test_system_and_developer_messages_keep_their_place(encode: Callable[..., Js
 
 
 @pytest.mark.rule(180)
+def test_what_parse_adds_to_an_answer_is_left_out_without_a_word(encode: Callable[..., Json]) -> None:
+    answer = {"role": "assistant", "content": '{"n": 1}', "parsed": {"n": 1}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        wire = encode({"role": "user", "content": "Hi"}, answer, {"role": "user", "content": "Again"})["messages"]
+    assert wire[1] == {"role": "assistant", "content": '{"n": 1}'}
+
+
+@pytest.mark.rule(180)
 def test_keys_that_mistral_refuses_are_left_out_with_a_warning(encode: Callable[..., Json]) -> None:
     with pytest.warns(DragomanWarning, match="a message has no name there"):
         wire = encode({**USER, "name": "ann"}, asked("AbCdEf123"), result("AbCdEf123", name="f"))["messages"]

@@ -61,7 +61,7 @@ def test_endpoints(make_call: Callable[..., Call], endpoint: str, method: str, p
 
 
 def test_what_is_not_translated_passes(make_call: Callable[..., Call]) -> None:
-    call = make_call(endpoint="moderations", input="x")
+    call = make_call(endpoint="classifications", input="x")
     assert Mistral().encode(call).body == call.request
     body = {"id": "m", "results": []}
     assert Mistral().decode(call, body) is body
@@ -108,3 +108,13 @@ def test_no_response_is_a_connection_error(server: Any) -> None:
         pytest.raises(openai.APIConnectionError, match="NoResponseError"),
     ):
         client.chat.completions.create(model=MODEL, messages=HI)  # type: ignore[arg-type]  # JSON
+
+
+def test_what_a_moderation_flags(server: Any) -> None:
+    """Mistral says it by category only."""
+    bad, good = {"violence": True, "pii": False}, {"violence": False}
+    results = [{"categories": bad}, {"categories": good}, {"categories": None}, {"categories": bad, "flagged": False}]
+    server.says({"id": "m", "model": "mistral-moderation", "results": results})
+    with Client(providers=[Mistral(api_key="k", base_url=server.url)], max_retries=0) as client:
+        answer = client.moderations.create(model="mistralai/mistral-moderation", input=["a", "b", "c", "d"])
+    assert [result.flagged for result in answer.results] == [True, False, None, False]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mistralai.client import models
 
-from dragoman.core import Call, Json, UnsupportedParameter
+from dragoman.core import Call, InvalidRequest, Json, UnsupportedParameter
 from dragoman.mistralai import Mistral
 
 if TYPE_CHECKING:
@@ -120,6 +120,31 @@ def test_allowed_tools_are_the_only_ones_sent(encode: Callable[..., Json], mode:
     body = encode(tools=[LOOK, BARE], tool_choice={"type": "allowed_tools", "allowed_tools": allowed})
     assert body["tools"] == [LOOK]
     assert body["tool_choice"] == mode
+
+
+@pytest.mark.rule(185)
+def test_the_flat_form_of_a_choice(encode: Callable[..., Json]) -> None:
+    flat = {"type": "function", "name": "look"}
+    allowing = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [flat]}}
+    assert encode(tools=[LOOK, BARE], tool_choice=allowing)["tools"] == [LOOK]
+    named = encode(tools=[LOOK, BARE], tool_choice=flat)
+    assert named["tool_choice"] == {"type": "function", "function": {"name": "look"}}
+
+
+@pytest.mark.rule(185)
+@pytest.mark.parametrize("policy", ["raise", "adapt", "ignore"])
+@pytest.mark.parametrize("names", [[], ["smell"], ["look", "smell"]])
+def test_allowed_tools_that_are_not_there(encode: Callable[..., Json], policy: str, names: list[str]) -> None:
+    allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": name}} for name in names]}
+    with pytest.raises(InvalidRequest, match="allowed_tools"):
+        encode(policy=policy, tools=[LOOK], tool_choice={"type": "allowed_tools", "allowed_tools": allowed})
+
+
+def test_without_tools_there_is_no_choice(encode: Callable[..., Json]) -> None:
+    allowed = {"mode": "required", "tools": [CUSTOM]}
+    for choice in ("required", "auto", "none", {"type": "allowed_tools", "allowed_tools": allowed}):
+        body = encode(policy="ignore", tools=[CUSTOM], tool_choice=choice, parallel_tool_calls=False)
+        assert not body.keys() & {"tools", "tool_choice", "parallel_tool_calls"}
 
 
 @pytest.mark.rule(182)

@@ -171,3 +171,17 @@ def test_the_other_endpoints_are_openais_own() -> None:
     assert (wire.path, wire.body, wire.method) == ("/v1/models", None, "GET")
     answer = {"data": []}
     assert provider.decode(Call("ollama", "", {}, endpoint="models", method="GET"), answer) is answer
+
+
+@pytest.mark.rule(30)
+def test_the_older_function_interface_in_a_history(message: Callable[..., Json]) -> None:
+    """Calls have no ids there; the function's name makes one for the call and its result."""
+    function = {"name": "look", "arguments": '{"a": 1}'}
+    asked = message(role="assistant", content=None, function_call=function)
+    call = {"id": "call_look", "type": "function", "function": function}
+    assert asked == {"role": "assistant", "content": None, "tool_calls": [call]}
+    answered = message(role="function", name="look", content="blue")
+    assert answered == {"role": "tool", "name": "look", "content": "blue", "tool_call_id": "call_look"}
+    for nameless in ({"role": "function"}, {"role": "assistant", "function_call": {"arguments": "{}"}}):
+        with pytest.raises(InvalidRequest, match="without a name"):
+            message(content="x", **nameless)

@@ -58,6 +58,15 @@ def test_the_latest_call_with_an_id_names_its_result() -> None:
 
 
 @pytest.mark.rule(242)
+def test_calls_of_one_turn_that_share_an_id_are_answered_in_their_order() -> None:
+    calls = [calling(call_id=call_id, name=name)["tool_calls"][0] for call_id, name in zip("010", "abc", strict=True)]
+    turn = {"role": "assistant", "content": None, "tool_calls": calls}
+    results = [{"role": "tool", "tool_call_id": call_id, "content": "x"} for call_id in "0010"]
+    wire = encode(turn, *results, turn, *results[:1])
+    assert [message["tool_name"] for message in wire if message["role"] == "tool"] == ["a", "c", "b", "c", "a"]
+
+
+@pytest.mark.rule(242)
 @pytest.mark.parametrize("text", [None, "", "  "])
 def test_no_arguments(text: str | None) -> None:
     assert encode(calling(text))[0]["tool_calls"][0]["function"]["arguments"] == {}

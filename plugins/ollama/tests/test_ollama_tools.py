@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dragoman.core import Call, DragomanWarning, Json, UnsupportedParameter
+from dragoman.core import Call, DragomanWarning, InvalidRequest, Json, UnsupportedParameter
 from dragoman.ollama.tools import encode_tools
 
 if TYPE_CHECKING:
@@ -78,6 +78,29 @@ def test_force_follows_the_policy(make_call: Callable[..., Call], choice: Any, o
     ignoring = make_call("ignore", tools=BOTH, tool_choice=choice)
     assert encode_tools(ignoring) == ([LOOK] if isinstance(choice, dict) and "allowed_tools" in choice else BOTH)
     assert ignoring.ledger.dropped == ["tool_choice"]
+
+
+@pytest.mark.rule(244)
+def test_the_flat_form_of_a_choice(make_call: Callable[..., Call]) -> None:
+    flat = {"type": "function", "name": "listen"}
+    allowing = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [flat]}}
+    assert encode_tools(make_call(tools=BOTH, tool_choice=allowing)) == [LISTEN]
+    with pytest.warns(DragomanWarning, match="only 'listen' is offered"):
+        assert encode_tools(make_call("adapt", tools=BOTH, tool_choice=flat)) == [LISTEN]
+
+
+@pytest.mark.rule(244)
+@pytest.mark.parametrize("policy", ["raise", "adapt", "ignore"])
+def test_allowed_tools_that_are_not_there(make_call: Callable[..., Call], policy: Any) -> None:
+    for choice in (allowed("auto", "smell"), allowed("required", "look", "smell"), allowed("auto")):
+        with pytest.raises(InvalidRequest, match="allowed_tools"):
+            encode_tools(make_call(policy, tools=BOTH, tool_choice=choice))
+
+
+def test_an_allowed_tool_that_is_left_out(make_call: Callable[..., Call]) -> None:
+    custom = {"type": "custom", "custom": {"name": "shell"}}
+    assert encode_tools(make_call(tools=[custom, LOOK], tool_choice=allowed("auto", "look"))) == [LOOK]
+    assert encode_tools(make_call("ignore", tools=[custom, LOOK], tool_choice=allowed("auto", "shell"))) == []
 
 
 @pytest.mark.rule(244)

@@ -25,6 +25,11 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("http://localhost:8000/", "http://localhost:8000/v1"),
         ("https://api.perplexity.ai", "https://api.perplexity.ai"),
         ("https://example.com/openai/v2/", "https://example.com/openai/v2"),
+        (" http://gpu:8000/v1/v1/ ", "http://gpu:8000/v1"),
+        ("http://gpu:8000/v1/chat/completions", "http://gpu:8000/v1"),
+        ("https://api.openai.com/v1/v1/chat/completions/", "https://api.openai.com/v1"),
+        ("http://localhost:8000/chat/completions", "http://localhost:8000/v1"),
+        ("https://api.perplexity.ai/chat/completions", "https://api.perplexity.ai"),
     ],
 )
 def test_addresses_are_read_as_people_write_them(given: str, used: str) -> None:

@@ -37,7 +37,17 @@ def test_max_tokens_is_renamed_for_reasoning_models(model: str) -> None:
     body = encode(model, max_tokens=7)
     assert "max_tokens" not in body
     assert body["max_completion_tokens"] == 7
-    assert encode(model, max_tokens=7, max_completion_tokens=9)["max_completion_tokens"] == 9
+    for same in (7, None):
+        body = encode(model, max_tokens=7, max_completion_tokens=same)
+        assert (body["max_completion_tokens"], "max_tokens" in body) == (7, False)
+
+
+@pytest.mark.rule(223)
+def test_two_limits_follow_the_policy() -> None:
+    with pytest.raises(UnsupportedParameter, match="max_tokens: max_completion_tokens is given too, and wins"):
+        encode("gpt-5", max_tokens=7, max_completion_tokens=9)
+    body = encode("gpt-5", policy="ignore", max_tokens=7, max_completion_tokens=9)
+    assert (body["max_completion_tokens"], "max_tokens" in body) == (9, False)
 
 
 @pytest.mark.rule(223)
@@ -116,3 +126,13 @@ def test_an_assistant_without_anything_says_nothing() -> None:
     assert encode_message({"role": "assistant", "content": None}, own_address=True)["content"] == ""
     called = {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]}
     assert encode_message(called, own_address=True) == called
+
+
+@pytest.mark.rule(227)
+def test_what_peers_keep_in_a_tool_call_goes_where_it_may_be_owned() -> None:
+    """Gemini's endpoint wants its signature back, OpenAI's own refuses the key."""
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    signed = {**call, "extra_content": {"google": {"thought_signature": "s"}}}
+    history = [USER, {"role": "assistant", "content": None, "tool_calls": [signed]}]
+    assert encode("gpt-4o", messages=history)["messages"][1]["tool_calls"] == [call]
+    assert encode("gemini-3", own=False, messages=history)["messages"][1]["tool_calls"] == [signed]

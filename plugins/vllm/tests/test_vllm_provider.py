@@ -26,6 +26,14 @@ def test_address_and_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (VLLM().base_url, VLLM().api_key) == ("http://gpu1:9000/v1", "token-abc")
 
 
+def test_the_usual_address_needs_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Yes"}, "finish_reason": "stop"}
+    with FakeVendor(Scripted.json({"id": "c", "choices": [choice]})) as vendor, Client() as client:
+        monkeypatch.setattr(VLLM, "base_url", vendor.url)
+        client.chat.completions.create(model="vllm/m", messages=[{"role": "user", "content": "Hi"}])
+    assert "authorization" not in vendor.seen[0].fields
+
+
 @pytest.mark.rule(260)
 def test_both_names_of_the_limit_pass() -> None:
     body = encode(max_completion_tokens=5, max_tokens=6)

@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     )
     from dragoman.core.service import AsyncAnswer, AsyncService, failure, make_ask, read_ask
     from dragoman.core.tapes import Recorder, Replayer, show_wire
+    from dragoman.core.toolchoice import allowed_tools, tool_name
 
 _HOME = {
     "asks": ("AnswerWriter", "Ask", "CallOptions"),
@@ -137,6 +138,7 @@ _HOME = {
     "senders": ("async_reply_of", "async_sdk_sender", "check_headers", "refuse_offline", "reply_of", "sdk_sender"),
     "service": ("AsyncAnswer", "AsyncService", "failure", "make_ask", "read_ask"),
     "tapes": ("Recorder", "Replayer", "show_wire"),
+    "toolchoice": ("allowed_tools", "tool_name"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -190,6 +192,7 @@ __all__ = [
     "UnsupportedParameter",
     "VendorError",
     "Wire",
+    "allowed_tools",
     "async_function_sender",
     "async_http_client",
     "async_http_sender",
@@ -232,6 +235,7 @@ __all__ = [
     "show_wire",
     "stand_in",
     "strip_peer_keys",
+    "tool_name",
     "unpack",
     "unsupported",
     "warn_once",

@@ -15,10 +15,10 @@ from dragoman.core.errors import DragomanError, InvalidRequest
 from dragoman.core.failures import failure_of
 from dragoman.core.framing import NDJSON
 from dragoman.core.jobs import BatchJob, BatchResult, BatchState
+from dragoman.core.kinds import own_sender
 from dragoman.core.plugins import plugins
 from dragoman.core.provider import Call, Json, Provider, Reply, Wire
 from dragoman.core.replies import accept
-from dragoman.core.senders import default_sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -52,7 +52,7 @@ class Batches:
 
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
-        self.sender: Any = provider.sender() or default_sender(provider)
+        self.sender: Any = own_sender(provider)
         #: A call whose key, headers and query go with everything that is sent.
         self.like: Call | None = None
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dragoman.core.provider import Json
 
-#: Keys of assistant messages that peers use for reasoning and the like; no OpenAI endpoint accepts them.
+#: Keys of assistant messages, and of their tool calls, that peers use for reasoning and the like; OpenAI accepts none.
 PEER_KEYS = frozenset(
     {
         "extra_content",
@@ -64,7 +64,19 @@ def unpack(message: Json, provider: str) -> tuple[Json | None, bool]:
 
 
 def strip_peer_keys(message: Json) -> Json:
-    """Return the message without the keys that only some provider's history knows; itself if it has none."""
-    if PEER_KEYS.isdisjoint(message):
-        return message
-    return {key: value for key, value in message.items() if key not in PEER_KEYS}
+    """Return the message without the keys that only some provider's history knows, in its tool calls neither.
+
+    It is the message itself if it has none.
+    """
+    found, calls = _stripped(message), message.get("tool_calls")
+    if isinstance(calls, list):
+        stripped = [_stripped(call) if isinstance(call, dict) else call for call in calls]
+        if any(call is not sent for call, sent in zip(stripped, calls, strict=True)):
+            return {**found, "tool_calls": stripped}
+    return found
+
+
+def _stripped(holder: Json) -> Json:
+    if PEER_KEYS.isdisjoint(holder):
+        return holder
+    return {key: value for key, value in holder.items() if key not in PEER_KEYS}

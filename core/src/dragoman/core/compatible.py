@@ -27,7 +27,12 @@ _CHAT = "chat/completions"
 _LOCAL = re.compile(r"localhost\b|127\.|\[::1\]")
 #: How the path of an address ends when nothing is missing.
 _VERSION = re.compile(r"v\d+\w*")
-_TOO_LONG = re.compile(r"context[ _-]?(?:length|size|window)|maximum context|too many (?:input )?tokens", re.IGNORECASE)
+_TOO_LONG = re.compile(
+    r"context[ _-]?(?:length|size|window)|maximum context|too many (?:input )?tokens"
+    # Text Generation Inference, and those that began with it.
+    r"|inputs`? tokens \+ `?max_new_tokens`? must be|inputs`? must have less than",
+    re.IGNORECASE,
+)
 #: Statuses with which servers refuse a prompt that is too long.
 _REFUSED = frozenset({400, 413, 422})
 #: Parameters of a hosted service, with accounts, tiers and moderation: a server of one's own has no use for them.
@@ -81,19 +86,17 @@ class CompatibleProvider(Provider):
     reasoning_keys: ClassVar[tuple[str, ...]] = ()
 
     def normalise_base_url(self, url: str) -> str:
-        """Add the scheme and the `/v1` that people leave out, and drop what they paste too much of.
+        """Add the scheme and the `/v1` that people leave out.
 
         `/v1` is added where the class's own address has it: elsewhere a bare host may be meant as it is.
         """
-        url = url.strip().rstrip("/").removesuffix("/" + _CHAT)
+        url = super().normalise_base_url(url)
         usual = type(self).base_url
         if not url or usual is Provider.base_url:
             return url
         if "://" not in url:
             local = _LOCAL.match(url) is not None
             url = f"{'http' if local else urlsplit(usual).scheme or 'http'}://{url}"
-        while url.endswith("/v1/v1"):
-            url = url.removesuffix("/v1")
         has_version = _VERSION.fullmatch(url.rpartition("/")[2]) is not None
         return url if has_version or not (usual or "/v1").endswith("/v1") else f"{url}/v1"
 
@@ -113,6 +116,8 @@ class CompatibleProvider(Provider):
                 unsupported(call, param, chat.pop(param), reason=reason)
         for param, name in self.renamed.items():
             if param in chat:
+                if chat.get(name, chat[param]) != chat[param]:
+                    unsupported(call, name, chat[name], reason=f"{param} is given too, and wins")
                 chat[name] = chat.pop(param)
         if not self.names_tools:
             choose_by_offering(call, chat)

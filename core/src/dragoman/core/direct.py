@@ -17,6 +17,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from dragoman.core.connections import Connections
 from dragoman.core.credentials import Credentials
 from dragoman.core.errors import PluginError, httpx, made_response
+from dragoman.core.headerlists import add_headers
 from dragoman.core.inflating import ACCEPTED
 from dragoman.core.leanclients import aiohttp_serves
 from dragoman.core.outgoing import GOOD, Outgoing, phases
@@ -117,7 +118,7 @@ class _Http:
         for more in (own, wire.headers, call.extra_headers):
             if more:
                 check_headers(more, call.provider)
-                headers.update({name.lower(): value for name, value in more.items()})
+                add_headers(headers, {name.lower(): value for name, value in more.items()})
         target = self._path + wire.path
         if self._query or call.extra_query:
             query = "&".join(_pairs({**self._query, **call.extra_query}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from dragoman.core.attempt import Attempt
 from dragoman.core.choices import check_policy, check_sender
 from dragoman.core.errors import DragomanError, InvalidRequest, status_error
 from dragoman.core.exchange import CHAT, Exchange
+from dragoman.core.headerlists import merge_headers
 from dragoman.core.hooks import Hooks
 from dragoman.core.listing import join_lists, named_model, provider_model
 from dragoman.core.plugins import plugins
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 _TAPES = ("DRAGOMAN_REPLAY", "DRAGOMAN_RECORD")
 #: Listing asks many providers at once; one that hangs must not hold up the rest.
 _LISTING_TIMEOUT: Timeout = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": 5.0}
-#: What a client says to its default provider only, when it says so in all its requests.
-_CREDENTIALS = frozenset({"api-key", "authorization", "cookie", "proxy-authorization", "x-api-key"})
+#: Names of headers that a client means for its default provider only, when it sends them with all its requests.
+_CREDENTIAL = re.compile(r"auth|cookie|password|secret|token|(?:api|access|subscription)[-_]?key", re.IGNORECASE)
 
 
 class Candidate(NamedTuple):
@@ -130,7 +132,7 @@ class Dispatcher:
             api_key=None,
             timeout=options.timeout if entry.timeout is None else entry.timeout,
             max_retries=options.max_retries if entry.max_retries is None else entry.max_retries,
-            headers={**entry.headers, **options.headers},
+            headers=merge_headers(entry.headers, options.headers),
             query={**entry.query, **options.query},
             on_unsupported=asked or entry.on_unsupported or options.on_unsupported,
         )
@@ -173,7 +175,7 @@ class Dispatcher:
 
     def merge_models(self, answers: Mapping[str, Json | BaseException], problems: Mapping[str, str]) -> Json:
         """Join the providers' lists; what went wrong is reported beside them, as `errors`."""
-        return join_lists(self._own_names(), answers, problems, self.router.default_provider)
+        return join_lists(self._own_names(), answers, problems, self.router.listed)
 
     def own_model(self, ask: Ask) -> Json | None:
         """Answer for a model that has its name from the configuration; None: somebody else's."""
@@ -192,7 +194,7 @@ class Dispatcher:
     def as_listed(self, call: Call, body: Json) -> Json:
         """Name a single model as the list does; `body` itself where it is none."""
         if call.method == "GET" and call.endpoint.startswith("models/"):
-            return provider_model(body, call.provider, self.router.default_provider)
+            return provider_model(body, call.provider, self.router.listed(call.provider, str(body.get("id", ""))))
         return body
 
     def _by_path(self, endpoint: str) -> tuple[Provider, str]:
@@ -206,7 +208,7 @@ class Dispatcher:
     def _call(self, provider: Provider, ask: Ask, options: CallOptions) -> Call:
         defaults = options.default_headers
         if provider.name != self.router.default_provider:
-            defaults = {name: value for name, value in defaults.items() if name.lower() not in _CREDENTIALS}
+            defaults = {name: value for name, value in defaults.items() if not _CREDENTIAL.search(name)}
         return Call(
             provider=provider.name,
             model=str(ask.request.get("model") or ""),
@@ -216,7 +218,7 @@ class Dispatcher:
             base_url=_address(provider),
             id=f"chatcmpl-{secrets.token_hex(12)}",
             created=int(time.time()),
-            extra_headers={**defaults, **options.headers, **ask.headers},
+            extra_headers=merge_headers(defaults, options.headers, ask.headers),
             extra_query={**options.query, **ask.query} if ask.query else options.query,
             api_key=options.api_key,
             timeout=options.timeout,

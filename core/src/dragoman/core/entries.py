@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dragoman.core.arguments import parameters
 from dragoman.core.errors import ConfigError
+from dragoman.core.headerlists import merge_headers
 from dragoman.core.policy import POLICIES
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _read(number: int, given: Any) -> Entry:
         azure={key: entry[key] for key in _AZURE & entry.keys()} if api_type.startswith("azure") else None,
         params=_params(entry),
         extra_body={**_object(where, entry, "extra_body"), **{key: entry[key] for key in _VENDORS_OWN & entry.keys()}},
-        headers=_joined(where, entry, _HEADERS),
+        headers=merge_headers(*(_object(where, entry, key) for key in _HEADERS)),
         query=_joined(where, entry, _QUERY),
         timeout=entry.get("timeout"),
         max_retries=entry.get("max_retries"),

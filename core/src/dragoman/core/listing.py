@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from dragoman.core.provider import Json
 
@@ -15,15 +15,10 @@ def named_model(name: str) -> Json:
     return {"id": name, "object": "model", "created": 0, "owned_by": "dragoman"}
 
 
-def provider_model(model: Json, owner: str, default: str) -> Json:
-    """Fill in what OpenAI's model object must have; ids carry the provider's name, but the default one's."""
-    prefix = ""
-    if owner == default:
-        owner = str(model.get("owned_by") or owner)
-    else:
-        prefix = f"{owner}/"
-    given = {name: value for name, value in model.items() if value is not None}
-    filled = {"object": "model", "created": 0, "owned_by": owner, **given, "id": f"{prefix}{model.get('id', '')}"}
+def provider_model(model: Json, owner: str, name: str) -> Json:
+    """Fill in what OpenAI's model object must have; `name` is what the caller asks for."""
+    given = {key: value for key, value in model.items() if value is not None}
+    filled = {"object": "model", "created": 0, "owned_by": owner, **given, "id": name}
     return model if filled == model else filled
 
 
@@ -31,9 +26,12 @@ def join_lists(
     names: Iterable[str],
     answers: Mapping[str, Json | BaseException],
     problems: Mapping[str, str],
-    default: str,
+    listed: Callable[[str, str], str],
 ) -> Json:
-    """Join the configuration's names and the providers' lists; what went wrong is reported beside them, as `errors`."""
+    """Join the configuration's names and the providers' lists; what went wrong is reported beside them, as `errors`.
+
+    `listed` says what to ask for, given a provider's name and what it calls its model.
+    """
     data = [named_model(name) for name in names]
     errors = dict(problems)
     for name, answer in answers.items():
@@ -42,5 +40,6 @@ def join_lists(
         elif not isinstance(answer.get("data"), list):
             errors[name] = f"{name} answered without a list of models; is the base URL right?"
         else:
-            data += [provider_model(model, name, default) for model in answer["data"] if isinstance(model, dict)]
+            models = [model for model in answer["data"] if isinstance(model, dict)]
+            data += [provider_model(model, name, listed(name, str(model.get("id", "")))) for model in models]
     return {"object": "list", "data": data, **({"errors": errors} if errors else {})}

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
+from dragoman.core.errorbodies import error_object
+
 if TYPE_CHECKING:
     from decimal import Decimal
 
@@ -239,8 +241,11 @@ class Provider:
         return f"<{type(self).__name__} {self.name!r} at {without_password(self.base_url)}>"
 
     def normalise_base_url(self, url: str) -> str:
-        """Read the forms of the address that people write; the default only drops the last slash."""
-        return url.rstrip("/")
+        """Read the forms of the address that people write; the default drops what they paste too much of."""
+        url = url.strip().rstrip("/").removesuffix("/chat/completions")
+        while url.endswith("/v1/v1"):
+            url = url.removesuffix("/v1")
+        return url
 
     def narrow_capabilities(self, shown: Capabilities) -> Capabilities:
         """Return what holds for this instance, its address and options, of what the class's tapes have shown.
@@ -303,18 +308,3 @@ def without_password(url: str) -> str:
 def first_env(names: tuple[str, ...]) -> str | None:
     """Return the first of these environment variables that is set; an empty one counts as unset."""
     return next((value for name in names if (value := os.environ.get(name, "").strip())), None)
-
-
-def error_object(status: int, body: Any) -> Json:
-    """Read the error bodies that OpenAI-compatible servers send: wrapped, flat, or plain text."""
-    found = body
-    if isinstance(body, dict) and (body.get("error") or "message" not in body):
-        found = body.get("error") or body.get("detail") or body
-    if not isinstance(found, dict):
-        found = {**(body if isinstance(body, dict) else {}), "message": found}  # a bare text, with what stands beside
-    if not isinstance(message := found.get("message") or found.get("detail"), str) or not message.strip():
-        message = f"HTTP {status} without a message"
-    elif message.lstrip()[:1] == "<":
-        message = f"HTTP {status} with an HTML page instead of a message"
-    kind = found.get("type") or found.get("error_type")
-    return {"message": message, "type": kind, "param": found.get("param"), "code": found.get("code")}

@@ -88,6 +88,13 @@ class Router:
             self.plugins.provider(match[1])
         return self.default_provider, model
 
+    def listed(self, name: str, own: str) -> str:
+        """Return what to ask for to get a provider's model; `split` reads it back."""
+        match = _PREFIXED.fullmatch(own)
+        if name == self.default_provider and not (match and self.knows(match[1])):
+            return own
+        return f"{name}/{own}"
+
     def knows(self, name: str) -> bool:
         """Whether a provider of this name is configured or installed; nothing is imported."""
         return name in self._instances or name == self.default_provider or self.plugins.has(name)

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import openai
 
 from dragoman.core import errors
+from dragoman.core.headerlists import LISTS, join_values, merge_headers
 from dragoman.core.leanclients import PIECES, async_lean_client, lean_client
 from dragoman.core.provider import AsyncReply, AsyncSender, Call, Provider, Reply, Sender, Timeout, Wire
 
@@ -91,12 +92,16 @@ class _Sdk:
 
     def headers(self, call: Call, wire: Wire) -> dict[str, Any]:
         """Write the headers in the SDK's own spelling: with another one, some versions send a header twice."""
-        given = {**wire.headers, **call.extra_headers}
+        given = merge_headers(wire.headers, call.extra_headers)
         headers: dict[str, Any] = {}
         if given:
             check_headers(given, call.provider)
-            known = {name.lower(): name for name in (*self.client.default_headers, "Authorization", "Content-Type")}
+            own = self.client.default_headers
+            known = {name.lower(): name for name in (*own, "Authorization", "Content-Type")}
             headers = {known.get(name.lower(), name): value for name, value in given.items()}
+            for name in own.keys() & headers.keys():
+                if name.lower() in LISTS:
+                    headers[name] = join_values(own[name], headers[name])
         if self.keyless and not call.api_key and "Authorization" not in headers:
             if self.lacking:
                 raise errors.MissingKey(self.lacking)
@@ -270,8 +275,8 @@ def is_openai(provider: Provider) -> bool:
 
 
 def lacking_key(provider: Provider) -> str:
-    """What to say where a provider has no key; empty: at this address it may not need one."""
-    if provider.key_env and provider.base_url == type(provider).base_url:
+    """What to say where a provider has no key; empty: the server may not need one (another's, or one of one's own)."""
+    if provider.key_env and not provider.start and provider.base_url == type(provider).base_url:
         return f"{provider.name} needs a key: set {provider.key_env[0]} or pass api_key="
     return ""
 

@@ -91,7 +91,9 @@ def _doubts(config: ConfigFile) -> list[str]:
         except DragomanError as error:
             found.append(f"{entry.place}: {error}")
             continue
-        if provider is not None and provider.key_env and not (provider.api_key or provider.client):
+        if provider is None or provider.start or not provider.key_env:
+            continue
+        if not (provider.api_key or provider.client):
             found.append(f"{entry.place}: no key was found: set {' or '.join(provider.key_env)}")
     return found
 

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dragoman.core import Json
 
-#: Keys of an assistant's message that are the proxy's own, and go back to it as they are.
+#: Keys of an assistant's message, and of its tool calls, that are the proxy's own, and go back to it as they are.
 OWN_KEYS = ("provider_specific_fields", "thinking_blocks")
 #: Ids of tools that Anthropic has run itself: LiteLLM lists their calls among the client's.
 _SERVER = "srvtoolu_"
 #: Where those calls wait for the way back, beside their results, which LiteLLM keeps there.
 _HIDDEN = "server_tool_calls"
+
+
+def own_keys(sent: Json) -> Json:
+    """Return what is the proxy's own of a message, or of a tool call."""
+    return {key: sent[key] for key in OWN_KEYS if sent.get(key)}
 
 
 def is_server_call(tool_call: Json) -> bool:

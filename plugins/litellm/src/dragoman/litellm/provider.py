@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dragoman.core import CompatibleProvider
-from dragoman.litellm.extras import OWN_KEYS, hide_server_calls, show_server_calls
+from dragoman.litellm.extras import hide_server_calls, own_keys, show_server_calls
 from dragoman.litellm.stream import ProxyStream
 
 if TYPE_CHECKING:
@@ -32,8 +32,10 @@ class LiteLLM(CompatibleProvider):
         wire = super().encode_message(message)
         if wire.get("role") != "assistant":
             return wire
-        own = {key: message[key] for key in OWN_KEYS if message.get(key)}
-        return show_server_calls({**wire, **own})
+        if wire.get("tool_calls"):
+            calls = zip(wire["tool_calls"], message["tool_calls"], strict=True)
+            wire["tool_calls"] = [{**call, **own_keys(sent)} for call, sent in calls]
+        return show_server_calls({**wire, **own_keys(message)})
 
     def decode_choice(self, call: Call, choice: Json) -> Json:
         """Keep the calls that a vendor's own server has run apart from those that the client shall run."""

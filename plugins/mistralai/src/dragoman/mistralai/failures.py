@@ -1,44 +1,26 @@
-"""Mistral's error bodies -> OpenAI's error object.
+"""Mistral's failures: codes and advice for OpenAI's error object, and errors that come as answers.
 
-They come in several forms: `{"object": "error", "message", "type", "param", "code"}`, where the message may be an
+The bodies come in several forms: `{"object": "error", "message", "type", "param", "code"}`, where the message may be an
 object itself; `{"detail": "Invalid API Key"}`; `{"detail": [{"loc", "msg", …}]}` from the check of the request
 (HTTP 422); `{"message", "request_id"}` from the gateway; plain text.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dragoman.core import Json, VendorError
+from dragoman.core import VendorError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dragoman.core import Json
+
+_OK = 200
 _CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 _ADVICE = {
     "Unexpected role 'user' after role 'tool'": ' (put an assistant message between, or pass on_unsupported="adapt")',
 }
-
-
-def plain(body: Any) -> Any:
-    """Return an error body whose message, if there is one, is a text."""
-    if not isinstance(body, dict) or body.get("error"):
-        return body
-    message = body.get("message") or body.get("detail")
-    if message is None or isinstance(message, str):
-        return body
-    rest = {key: value for key, value in body.items() if key != "detail"}
-    return {**rest, "message": _text(message)}
-
-
-def _text(message: Any) -> str:
-    if isinstance(message, dict):
-        inner = message.get("detail") or message.get("message") or message.get("msg")
-        if inner is None:
-            return "Mistral reported an error without a message"
-        place = ".".join(str(step) for step in message.get("loc") or ())
-        return f"{place}: {_text(inner)}" if place else _text(inner)
-    if isinstance(message, list):
-        # What else stands in an entry repeats the request, prompts included.
-        return "; ".join(_text(entry) for entry in message)
-    return str(message)
 
 
 def finish(error: Json, status: int) -> Json:
@@ -48,11 +30,10 @@ def finish(error: Json, status: int) -> Json:
     return {**error, "message": error["message"] + advice, "code": code}
 
 
-def in_answer(body: Any) -> None:
+def in_answer(body: Any, decode_error: Callable[[int, Any], Json]) -> None:
     """Raise `VendorError` if what came with status 200 is an error."""
     if not isinstance(body, dict) or body.get("object") != "error":
         return
-    status = body.get("raw_status_code")
-    error: Json = {"message": _text(body.get("message") or "Mistral reported an error without a message")}
-    error |= {key: body.get(key) for key in ("type", "param", "code")}
-    raise VendorError(error, status if isinstance(status, int) else None)
+    said = body.get("raw_status_code")
+    status = said if isinstance(said, int) else None
+    raise VendorError(decode_error(status or _OK, body), status)

@@ -30,7 +30,7 @@ _KEYS = {
     "tool": ("role", "content", "tool_call_id", "name"),
 }
 #: Keys of answers that say nothing more than the rest of the message does.
-_SPARE = frozenset({"annotations", "refusal", "tool_calls"})
+_SPARE = frozenset({"annotations", "parsed", "refusal", "tool_calls"})
 
 
 def encode_messages(call: Call, messages: Iterable[tuple[Json, Json]]) -> list[Json]:

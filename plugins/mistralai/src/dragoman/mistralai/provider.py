@@ -24,7 +24,7 @@ _EMBEDDINGS = "embeddings"
 class Mistral(CompatibleProvider):
     """https://docs.mistral.ai/api. `base_url` has no `/v1`; `sdk_options` are arguments of `mistralai.client.Mistral`.
 
-    `client` is a ready client of the SDK; as it serves both colours, it is also taken for `async_client`.
+    A ready client of the SDK serves both colours: given as `client` or as `async_client`, it is taken for both.
     """
 
     name = "mistralai"
@@ -49,6 +49,11 @@ class Mistral(CompatibleProvider):
     }
     renamed: ClassVar = {"max_completion_tokens": "max_tokens", "seed": "random_seed"}
     finish_reasons: ClassVar = {**CompatibleProvider.finish_reasons, "model_length": "length"}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.client = self.client or self.async_client
+        self.async_client = self.async_client or self.client
 
     def normalise_base_url(self, url: str) -> str:
         """Drop the last slash, and the `/v1` that other vendors' addresses end with."""
@@ -75,11 +80,13 @@ class Mistral(CompatibleProvider):
 
     def decode(self, call: Call, body: Json) -> Json:
         """Mistral's answer -> OpenAI's. Raises `VendorError` for an error that came with status 200."""
-        failures.in_answer(body)
+        failures.in_answer(body, self.decode_error)
         if call.endpoint == _CHAT:
             return response.release(super().decode(call, body))
         if call.endpoint == _EMBEDDINGS:
             return decode_embeddings(call, body)
+        if call.endpoint == "moderations":
+            return response.decode_moderations(body)
         if call.endpoint == "models":
             return decode_models(body)
         if call.endpoint.startswith("models/") and call.method == "GET":
@@ -89,7 +96,7 @@ class Mistral(CompatibleProvider):
     def decode_stream(self, call: Call) -> StreamDecoder | None:
         """Make the decoder of one stream."""
         inner = super().decode_stream(call)
-        return Reader(inner) if inner is not None else None
+        return Reader(inner, self.decode_error) if inner is not None else None
 
     def decode_choice(self, call: Call, choice: Json) -> Json:
         """Make text of content that is a list of chunks."""
@@ -102,21 +109,19 @@ class Mistral(CompatibleProvider):
 
     def decode_error(self, status: int, body: Any) -> Json:
         """The body of a failure -> OpenAI's error object."""
-        return failures.finish(super().decode_error(status, failures.plain(body)), status)
+        return failures.finish(super().decode_error(status, body), status)
 
     def sender(self) -> Sender:
         """Send through `client`, or through a `mistralai.client.Mistral` made from the settings."""
-        ready = self.client or self.async_client
-        if ready is not None:
-            return MistralSender(ready, owned=False, name=self.name)
+        if self.client is not None:
+            return MistralSender(self.client, owned=False, name=self.name)
         lean = lean_client(_http_library().Client, follow_redirects=True)
         return MistralSender(self._make(client=lean), owned=True, name=self.name)
 
     def async_sender(self) -> AsyncSender:
-        """Send through `async_client` or `client`, or through a `mistralai.client.Mistral` made from the settings."""
-        ready = self.async_client or self.client
-        if ready is not None:
-            return AsyncMistralSender(ready, owned=False, name=self.name)
+        """Send through `async_client`, or through a `mistralai.client.Mistral` made from the settings."""
+        if self.async_client is not None:
+            return AsyncMistralSender(self.async_client, owned=False, name=self.name)
         lean = async_lean_client(_http_library().AsyncClient, follow_redirects=True)
         return AsyncMistralSender(self._make(async_client=lean), owned=True, name=self.name)
 

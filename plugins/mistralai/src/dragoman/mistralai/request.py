@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dragoman.core import unsupported
+from dragoman.core import allowed_tools, tool_name, unsupported
 
 if TYPE_CHECKING:
     from dragoman.core import Call, Json
@@ -19,13 +19,10 @@ _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard
 
 def fit_parameters(call: Call, chat: Json) -> None:
     """Give `chat`, a new body with OpenAI's shapes, Mistral's. Raises `UnsupportedParameter` by the caller's policy."""
-    if "tools" in chat:
-        chat["tools"] = [tool for tool in chat["tools"] if not _is_custom(call, "tools", tool)]
-        chat["tools"] = [_encode_tool(tool) for tool in chat["tools"]]
     if "tool_choice" in chat:
         _fit_tool_choice(call, chat)
-    if not chat.get("tools", True):
-        del chat["tools"]
+    if "tools" in chat:
+        _fit_tools(call, chat)
     if "service_tier" in chat:
         tier = chat.pop("service_tier")
         if tier in _TIERS:
@@ -36,6 +33,16 @@ def fit_parameters(call: Call, chat: Json) -> None:
         chat["prediction"] = {**chat["prediction"], "content": _joined(chat["prediction"].get("content"))}
     if isinstance(chat.get("response_format"), dict):
         chat["response_format"] = _without_nulls(chat["response_format"])
+
+
+def _fit_tools(call: Call, chat: Json) -> None:
+    tools = [_encode_tool(tool) for tool in chat["tools"] if not _is_custom(call, "tools", tool)]
+    if tools:
+        chat["tools"] = tools
+        return
+    # What is said about tools is refused where there are none.
+    for param in ("tools", "tool_choice", "parallel_tool_calls"):
+        chat.pop(param, None)
 
 
 def _encode_tool(tool: Json) -> Json:
@@ -61,16 +68,11 @@ def _fit_tool_choice(call: Call, chat: Json) -> None:
     if not isinstance(choice, dict):
         return
     if choice.get("type") == "allowed_tools":
-        allowed = choice.get("allowed_tools") or {}
-        names = {_name(tool) for tool in allowed.get("tools") or ()}
-        chat["tools"] = [tool for tool in chat.get("tools") or () if _name(tool) in names]
-        chat["tool_choice"] = allowed.get("mode") or "auto"
+        chat["tools"], chat["tool_choice"] = allowed_tools(choice, chat.get("tools") or [])
     elif _is_custom(call, "tool_choice", choice):
         del chat["tool_choice"]
-
-
-def _name(tool: Json) -> Any:
-    return (tool.get("function") or {}).get("name")
+    elif choice.get("type") == "function":
+        chat["tool_choice"] = {"type": "function", "function": {"name": tool_name(choice)}}
 
 
 def _joined(content: Any) -> Any:

@@ -74,3 +74,13 @@ def decode_usage(usage: Json) -> Json:
     if audio and usage.get("total_tokens") == prompt + completion + audio:
         return {**usage, "prompt_tokens": prompt + audio}
     return usage
+
+
+def decode_moderations(body: Json) -> Json:
+    """Say of each result whether anything in it was flagged, which Mistral leaves to the reader of its categories."""
+    return {**body, "results": [_flagged(result) for result in body.get("results") or ()]}
+
+
+def _flagged(result: Json) -> Json:
+    categories = result.get("categories")
+    return {"flagged": any(categories.values()), **result} if isinstance(categories, dict) else result

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dragoman.mistralai.failures import in_answer
 from dragoman.mistralai.parts import as_parts, joined
 from dragoman.mistralai.response import HELD, with_carry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dragoman.core import Event, Json, StreamDecoder
 
@@ -47,14 +47,15 @@ class Reader:
     Raises `VendorError` for an error that comes in the middle.
     """
 
-    def __init__(self, inner: StreamDecoder) -> None:
+    def __init__(self, inner: StreamDecoder, decode_error: Callable[[int, Any], Json]) -> None:
         self._inner = inner
+        self._decode_error = decode_error
         self._answers: dict[int, _Answer] = {}
 
     def feed(self, event: Event) -> Iterator[Json]:
         """Return the chunks for one event."""
         if b'"choices"' not in event.data and b'"error"' in event.data:
-            in_answer(json.loads(event.data))
+            in_answer(json.loads(event.data), self._decode_error)
         return map(self._seen, self._inner.feed(event))
 
     def finish(self) -> Iterator[Json]:

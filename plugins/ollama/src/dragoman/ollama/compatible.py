@@ -54,7 +54,7 @@ class OpenAIEndpoint(CompatibleProvider):
 
     def encode_message(self, message: Json) -> Json:
         """Return the message with a text for its content: of a list, Ollama makes a message of each part."""
-        wire = super().encode_message(message)
+        wire = super().encode_message(_with_tools(message))
         content = wire.get("content")
         if content is None and not wire.get("tool_calls"):
             return {**wire, "content": ""}
@@ -65,6 +65,23 @@ class OpenAIEndpoint(CompatibleProvider):
         for part in content:
             _check(part, wire)
         return wire
+
+
+def _with_tools(message: Json) -> Json:
+    """Say the older function interface, which the endpoint passes over; the name makes the id that its calls lack."""
+    function = message if message.get("role") == "function" else message.get("function_call")
+    if not function:
+        return message
+    name = function.get("name")
+    if not name:
+        msg = "a function call or result in the history is without a name. Send it as it was received."
+        raise InvalidRequest(msg)
+    call_id = f"call_{name}"
+    if function is message:
+        return {**message, "role": "tool", "tool_call_id": call_id}
+    call = {"id": call_id, "type": "function", "function": function}
+    rest = {key: value for key, value in message.items() if key != "function_call"}
+    return {**rest, "tool_calls": [*(message.get("tool_calls") or ()), call]}
 
 
 def _check(part: Any, message: Json) -> None:

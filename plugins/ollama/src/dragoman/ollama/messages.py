@@ -30,7 +30,7 @@ def encode_messages(call: Call, messages: Any) -> list[Json]:
         msg = "messages is empty, which only makes Ollama load the model. Send at least one message."
         raise InvalidRequest(msg)
     wire: list[Json] = []
-    called: dict[str, str] = {}
+    called: dict[str, list[Any]] = {}
     for index, message in enumerate(messages):
         place, role = f"messages[{index}]", message.get("role")
         if role in _ROLES:
@@ -114,17 +114,20 @@ def _finite(text: str) -> float:
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
 
 
-def _names(message: Json) -> Json:
-    """Tool call ids of an assistant's message -> names of the tools. Ids may come back in a later turn."""
-    calls = message.get("tool_calls") or ()
-    return {
-        sent["id"]: (sent.get("function") or sent.get("custom") or {}).get("name") for sent in calls if "id" in sent
-    }
+def _names(message: Json) -> dict[str, list[Any]]:
+    """Tool call ids of an assistant's message -> names of the tools. Ids may come back, in the same turn or later."""
+    found: dict[str, list[Any]] = {}
+    for sent in message.get("tool_calls") or ():
+        if "id" in sent:
+            found.setdefault(sent["id"], []).append((sent.get("function") or sent.get("custom") or {}).get("name"))
+    return found
 
 
-def _result(message: Json, place: str, called: dict[str, str]) -> Json:
+def _result(message: Json, place: str, called: dict[str, list[Any]]) -> Json:
     call_id = message.get("tool_call_id")
-    name = called.get(str(call_id)) or message.get("name")
+    names = called.get(str(call_id)) or [message.get("name")]
+    # The last one stays, for whoever answers a call twice.
+    name = names.pop(0) if len(names) > 1 else names[0]
     if not name:
         msg = f"{place} answers the call {call_id!r}, which no message before it makes. Send the call, too."
         raise InvalidRequest(msg)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dragoman.core import unsupported
+from dragoman.core import allowed_tools, tool_name, unsupported
 
 if TYPE_CHECKING:
     from dragoman.core import Call, Json
@@ -17,13 +17,16 @@ _HINT = 'use tool_choice="auto" and ask for the call in the prompt, or response_
 
 def encode_tools(call: Call) -> list[Json]:
     """Return the tools that the model shall see. `tool_choice="none"` is the same as no tools."""
+    offered, choice = call.request.get("tools") or [], call.request.get("tool_choice")
+    if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
+        offered, choice = allowed_tools(choice, offered)
     tools: list[Json] = []
-    for tool in call.request.get("tools") or ():
+    for tool in offered:
         if tool.get("type", "function") == "function":
             tools.append(_function(tool))
         else:
             unsupported(call, "tools", tool, reason=f"Ollama has functions only, and no tool of type {tool['type']!r}")
-    return _chosen(call, tools)
+    return _chosen(call, tools, choice)
 
 
 def _function(tool: Json) -> Json:
@@ -34,18 +37,15 @@ def _function(tool: Json) -> Json:
     return {**tool, "function": {**function, "parameters": {"type": "object", "properties": {}}}}
 
 
-def _chosen(call: Call, tools: list[Json]) -> list[Json]:
-    choice = call.request.get("tool_choice")
-    if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
-        allowed = choice.get("allowed_tools") or {}
-        tools = _named(tools, {_name(tool) for tool in allowed.get("tools") or ()})
-        choice = allowed.get("mode")
+def _chosen(call: Call, tools: list[Json], choice: Any) -> list[Json]:
     if choice in (None, "auto"):
         return tools
     if choice == "none":
         return []
-    offered = _named(tools, {_name(choice)}) if isinstance(choice, dict) else tools
-    which = f"only {_name(choice)!r} is offered" if isinstance(choice, dict) else "the tools are offered"
+    offered, which = tools, "the tools are offered"
+    if isinstance(choice, dict):
+        name = tool_name(choice)
+        offered, which = [tool for tool in tools if tool_name(tool) == name], f"only {name!r} is offered"
     adapt = unsupported(
         call,
         "tool_choice",
@@ -55,11 +55,3 @@ def _chosen(call: Call, tools: list[Json]) -> list[Json]:
         nearest=f"{which}, and whether it is called is left to the model" if offered else "",
     )
     return offered if adapt else tools
-
-
-def _named(tools: list[Json], names: set[Any]) -> list[Json]:
-    return [tool for tool in tools if _name(tool) in names]
-
-
-def _name(tool: Json) -> Any:
-    return (tool.get("function") or {}).get("name")

@@ -35,7 +35,7 @@ class OpenAI(Provider):
 
         Elsewhere a bare host may be meant as it is (some vendors have no `/v1`).
         """
-        url = url.rstrip("/")
+        url = super().normalise_base_url(url)
         parts = urlsplit(url)
         if not parts.path and (_OWN_HOST.fullmatch(parts.hostname or "") or _is_local(parts.hostname or "")):
             return f"{url}/v1"

@@ -68,8 +68,11 @@ def _fit_reasoning_model(call: Call, chat: Json) -> None:
     if not _REASONING.match(model):
         return
     if chat.get("max_tokens") is not None:
-        limit = chat.pop("max_tokens")
-        chat.setdefault("max_completion_tokens", limit)
+        older, newer = chat.pop("max_tokens"), chat.get("max_completion_tokens")
+        if newer is None:
+            chat["max_completion_tokens"] = older
+        elif newer != older:
+            unsupported(call, "max_tokens", older, reason="max_completion_tokens is given too, and wins")
     refused = _SAMPLING if _ALWAYS_REASONING.match(model) else ()
     for param in (*refused, *(("stop",) if _NO_STOP.match(model) else ())):
         if param in chat and chat[param] is not None:

@@ -5,9 +5,9 @@ The functions fit a body that is new already; what they take out of it and canno
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dragoman.core import InvalidRequest, unsupported
+from dragoman.core import allowed_tools, unsupported
 from dragoman.together.content import fit_message
 from dragoman.together.logprobs import fit_logprobs
 
@@ -77,17 +77,7 @@ def _fit_choice(chat: Json) -> None:
     choice = chat.get("tool_choice")
     if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
         return
-    allowed = choice.get("allowed_tools") or {}
-    names = {_name_of(tool) for tool in allowed.get("tools") or ()}
-    chat["tools"] = [tool for tool in chat.get("tools") or () if _name_of(tool) in names]
-    if not chat["tools"]:
-        message = "tool_choice.allowed_tools names none of the request's tools; name some of them, or use 'none'"
-        raise InvalidRequest(message)
-    chat["tool_choice"] = allowed.get("mode") or "auto"
-
-
-def _name_of(tool: Any) -> Any:
-    return (tool.get("function") or tool).get("name")
+    chat["tools"], chat["tool_choice"] = allowed_tools(choice, chat.get("tools") or [])
 
 
 def _fit_functions(call: Call, chat: Json) -> None:

@@ -5,7 +5,6 @@ Ids, roles, finish reasons, tool calls and usage are put straight by core; here 
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from dragoman.together.logprobs import decode_logprobs
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 #: Together's codes -> those that OpenAI has for the same.
 _CODES = {"model_not_available": "model_not_found"}
-_TOO_LONG = re.compile(r"inputs`? tokens \+ `?max_new_tokens`? must be")
 _RATE_LIMITED = 429
 
 
@@ -63,8 +61,6 @@ def _decode_model(entry: Json) -> Json:
 def name_error(status: int, error: Json) -> Json:
     """Give OpenAI's error object the code that OpenAI has for the failure, where Together has another or none."""
     code = _CODES.get(error["code"], error["code"])
-    if _TOO_LONG.search(error["message"]):
-        code = "context_length_exceeded"
-    elif status == _RATE_LIMITED and code is None:
+    if status == _RATE_LIMITED and code is None:
         code = "rate_limit_exceeded"
     return {**error, "code": code}
