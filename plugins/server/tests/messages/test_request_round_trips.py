@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dragoman.anthropic import Anthropic
+from dragoman.anthropic.results import NO_REASON
 from dragoman.core import Call, DragomanError, Json
 from dragoman.server.messages.carrier import is_ours
 from dragoman.server.messages.request import decode_request
@@ -72,7 +73,9 @@ def normal_blocks(content: Any) -> list[Json]:
 def normal_block(block: Json) -> Json:
     found = {key: value for key, value in block.items() if value is not None and value is not False}
     if found["type"] == "tool_result":
-        found["content"] = normal_blocks(found.get("content") or "")
+        # The API refuses an error that says nothing.
+        reason = NO_REASON if found.get("is_error") else ""
+        found["content"] = normal_blocks(found.get("content") or "") or normal_blocks(reason)
     elif isinstance(found.get("source"), dict) and found["source"].get("type") == "base64":
         # A recording has a remark in place of long data.
         found["source"] = {**found["source"], "data": "".join(found["source"]["data"].split())}
