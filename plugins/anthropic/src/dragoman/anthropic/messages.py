@@ -97,6 +97,7 @@ class _History:
         if self._results.expected:
             self.turns.append({"role": "user", "content": self._results.close(self.draft)})
             self._results = Results(self.draft.ttl)
+            self._ids = CallIds()
         self.turns += self._deferred
         self._deferred.clear()
 

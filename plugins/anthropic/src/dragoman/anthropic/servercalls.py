@@ -25,7 +25,11 @@ def has_server_calls(blocks: list[Json]) -> bool:
 def without_open_calls(turns: list[Json], draft: Draft) -> list[Json]:
     """Leave out the calls that can have no result any more."""
     contents = [turn["content"] if isinstance(turn["content"], list) else [] for turn in turns]
-    answered = {block.get("tool_use_id") for content in contents for block in content}
+    calls = {block.get("id") for content in contents for block in content if block["type"] in _CALLS}
+    answered = {block.get("tool_use_id") for content in contents for block in content if _is_answer(block)}
+    if not answered <= calls:
+        # Somebody has changed ids: what answers what cannot be told.
+        return turns
     kept = list(turns)
     for index, (content, following) in enumerate(pairwise(contents)):
         lost = [block for block in content if block["type"] in _CALLS and block.get("id") not in answered]
@@ -37,3 +41,9 @@ def without_open_calls(turns: list[Json], draft: Draft) -> list[Json]:
                 "went on without it; the call was left out.",
             )
     return kept
+
+
+def _is_answer(block: Json) -> bool:
+    """Whether a block is what a tool on Anthropic's side found; what the caller's own tools say is a `tool_result`."""
+    kind: str = block["type"]
+    return kind.endswith("_tool_result")
