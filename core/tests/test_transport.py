@@ -103,6 +103,20 @@ def test_a_files_own_page(road: Any, server: Any, provider: Provider) -> None:
         road.run(client.embeddings.create(model="e", input="x"))
 
 
+@pytest.mark.parametrize("kind", ["application/jsonl", "application/json", None])
+def test_a_file_of_json_lines(road: Any, server: Any, provider: Provider, kind: str | None) -> None:
+    answer = server.json({})
+    answer.headers, answer.body = ({"content-type": kind} if kind else {}), b'{"a":1}\n{"a":2}\n'
+    server.script(answer)
+    assert road.run(road.make(provider).client.files.content("f")).content == answer.body
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_nothing_where_an_object_was_wanted(road: Any, server: Any, provider: Provider, status: int) -> None:
+    server.script(type(server.json({}))(status, {}, b""))
+    assert road.run(road.make(provider).client.files.delete("f")) == ""
+
+
 def test_an_empty_answer(road: Any, server: Any, provider: Provider) -> None:
     server.script(type(server.json({}))(204, {}, b""))
     response = road.run(road.make(provider).client.chat.completions.with_raw_response.delete("c"))

@@ -15,7 +15,7 @@ from dragoman.core.failures import check_messages, failure_of, no_endpoint, told
 from dragoman.core.framing import NDJSON, SSE, WholeEvents, event_parts, frames
 from dragoman.core.messages import MessagesWatch, native_of
 from dragoman.core.provider import AsyncReply, Json, Reply, StreamCutError, StreamDecoder, Wire
-from dragoman.core.replies import Unstreamed, accept, content_type, read_chunk, read_completion, read_json
+from dragoman.core.replies import Unstreamed, accept, content_type, is_no_json, read_chunk, read_completion, read_json
 from dragoman.core.watches import failure_told, read_watched, stream_of, watch_of
 from dragoman.core.wires import make_wire
 
@@ -122,7 +122,7 @@ class Exchange:
         if reply is None:
             return self._end(self._answered or {})
         self._accept(reply)
-        if not self._chat and (not reply.content or "json" not in reply.headers.get("content-type", "json")):
+        if not self._chat and is_no_json(self.call, reply):
             self.raw = reply.content
             return self._end({})
         body = read_json(self.call, reply, reply.content)

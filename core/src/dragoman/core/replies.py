@@ -28,9 +28,17 @@ def accept(provider: Provider, call: Call, reply: Reply | AsyncReply) -> None:
     """Raise for a status that is a failure, and for a page where there should be an answer."""
     if reply.status not in _OK:
         raise refused(call, reply, provider.decode_error(reply.status, _json_or_text(reply.content)))
-    # A file's own content may well be a page.
-    if content_type(reply) == "text/html" and not call.endpoint.endswith("/content"):
+    if content_type(reply) == "text/html" and not _is_file(call):
         raise unreadable(call, "with an HTML page", reply, None)
+
+
+def is_no_json(call: Call, reply: Reply | AsyncReply) -> bool:
+    """Whether an answer is handed on unread: nothing, another type, or a file, which may be a page, or JSON Lines."""
+    return not reply.content or "json" not in reply.headers.get("content-type", "json") or _is_file(call)
+
+
+def _is_file(call: Call) -> bool:
+    return call.endpoint.endswith("/content")
 
 
 def read_json(call: Call, reply: Reply | AsyncReply, content: bytes) -> Json:

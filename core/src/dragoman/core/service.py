@@ -213,7 +213,8 @@ def _whole(dispatcher: Dispatcher, ask: Ask, exchange: Exchange, body: Json) -> 
 
 def _headers(exchange: Exchange) -> dict[str, str]:
     headers = reply_headers(exchange.headers)
-    headers.setdefault("content-type", _JSON)
+    if exchange.raw != b"":
+        headers.setdefault("content-type", _JSON)
     return headers
 
 
