@@ -99,6 +99,10 @@ class Plugins:
         offer = self._providers.get(name)
         return offer is not None and not offer.blocked
 
+    def names(self) -> frozenset[str]:
+        """Names of all plugins that are installed, blocked ones too."""
+        return frozenset(offer.name for offer in self._find())
+
     def known(self) -> frozenset[str]:
         """Names of all providers that are installed, blocked ones too, or that we know how to install."""
         self._find()
