@@ -265,6 +265,22 @@ def test_a_provider_that_is_not_here_stops_before_anything_fails(
     assert go(tmp_path, model="openai/m").answered == 300
 
 
+def test_a_model_that_its_provider_does_not_have_fails_alone(vendor: Vendor, tmp_path: Path) -> None:
+    async def answer(body: Json) -> Any:
+        if body["model"] == "none":
+            return 200, {}, {"error": {"message": "there is no such model", "code": "model_not_found"}}
+        if body["model"] == "nothing":
+            return 404, {}, {"error": {"message": "there is no such model", "code": "model_not_found"}}
+        return await usual(body)
+
+    vendor.answer = answer
+    lines = [request(number) for number in range(4)]
+    for line, model in zip(lines, ("none", "nothing", "m", "m"), strict=True):
+        line["body"]["model"] = model
+    summary = go(tmp_path, lines)
+    assert (summary.stopped, summary.answered, summary.failed) == ("", 2, 2)
+
+
 def test_limits_of_a_provider_that_is_nowhere_are_refused(vendor: Vendor, tmp_path: Path) -> None:
     config = tmp_path / "dragoman.toml"
     config.write_text(f'[models.mine]\nmodel = "openai/m"\nbase_url = "{vendor.url}"\n', "utf-8")

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _MODELS = 4096
 #: Requests that are asked at once before anybody knows what one costs.
 _UNKNOWN = 8
-#: What a failure says that no provider reported: the model's provider is not here, nor will it be for the next request.
-_NO_PROVIDER = "model_not_found"
+#: Code and type where the model's provider is not here, nor will it be for the next request; no provider says it so.
+_NO_PROVIDER = ("model_not_found", "invalid_request_error")
 _UNPRICED = (
     "so max_cost cannot be held: dragoman-prices knows the vendors' prices, and an entry of the configuration "
     "can have a price"
@@ -126,9 +126,10 @@ class Run:
     def _take(self, result: Result) -> None:
         summary, desk = self.summary, self.desk
         assert desk is not None  # noqa: S101 (it calls this)
-        if not result.status and (result.error or {}).get("code") == _NO_PROVIDER:
+        error = result.error or {}
+        if not result.status and (error.get("code"), error.get("type")) == _NO_PROVIDER:
             desk.leave(result.line)
-            desk.stop("input", DragomanError((result.error or {})["message"]))
+            desk.stop("input", DragomanError(error["message"]))
             return
         try:
             self._keep(result)
