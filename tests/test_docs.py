@@ -6,6 +6,8 @@
 - `bash` and `sh` are parsed; so are `json` and `toml`.
 - `title="name"` writes the block to a file of that name, beside which the page's blocks run; all files come first.
 - `no-run reason="…"`: parsed, but not run, and the reader of the source knows why.
+
+What the blocks need beside dragoman-core stands in a pip line of the page.
 """
 
 from __future__ import annotations
@@ -26,6 +28,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAIN = {"text", "yaml", "mermaid", "diff"}
+PLUGINS = {path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")}
+#: Commands and fixtures, and the plugins that bring them.
+BROUGHT = {"batch": "batch", "keys": "server", "new": "template", "serve": "server", "dragoman_mock": "testing"}
+COMMAND = re.compile(r"\bdragoman[\"', ]+(batch|keys|new|serve)\b")
+MODEL = re.compile(rf"(?<![\w/.-])({'|'.join(sorted(PLUGINS))})/(?=\w)")
+PROVIDER = re.compile(r"(?m)^\[providers\.(\w+)\]|^api_type = \"(\w+)\"")
+INSTALL = re.compile(r"\bpip install ([^\n`#)]*)")
+#: A page without a pip line of its own -> what its reader has read before.
+FIRST, BEFORE = "docs/index.md", {"docs/tutorial/own-wire.md": "docs/tutorial/plugin.md"}
 FENCE = re.compile(r"^(?P<indent> *)(?P<marks>`{3,}|~{3,})(?P<lang>[^\s`]*)(?P<info>[^`]*)$")
 
 
@@ -184,6 +195,45 @@ def test_a_tutorials_plugin_is_small_and_proved(page: str, most: int) -> None:
     assert all(
         any(re.search(rf"pytest\b.* {name}\n(?s:.*) passed(, \d+ skipped)? in", code) for code in ran) for name in tests
     )
+
+
+def needed(block: Block) -> set[str]:
+    """The plugins without which a block does not do what it shows."""
+    code = block.code
+    if not block.runs or block.lang not in {"python", "console", "toml"}:
+        return set()
+    found = {BROUGHT[name] for name in COMMAND.findall(code)} if block.lang != "toml" else set()
+    if "dragoman_mock" in code:
+        # It answers for all providers.
+        return found | {BROUGHT["dragoman_mock"]}
+    if block.lang == "python":
+        tree = [*ast.walk(ast.parse(code))]
+        modules = [alias.name for node in tree if isinstance(node, ast.Import) for alias in node.names]
+        modules += [node.module or "" for node in tree if isinstance(node, ast.ImportFrom)]
+        # A vendor's SDK comes with the plugin of its name.
+        found |= {module.removeprefix("dragoman.").partition(".")[0] for module in modules} & (PLUGINS - {"openai"})
+        code = "\n".join(repr(node.value) for node in tree if isinstance(node, ast.Constant))
+    elif block.lang == "toml":
+        found |= {name for names in PROVIDER.findall(code) for name in names} & PLUGINS
+        code = "\n".join(line for line in code.splitlines() if line.startswith("model = "))
+    return found | set(MODEL.findall(code))
+
+
+def installed(path: Path) -> set[str]:
+    """The plugins that the pip lines of a page install; of one without, those of what its reader has read before."""
+    lines = INSTALL.findall(path.read_text("utf-8"))
+    found = {name for line in lines for name in re.findall(r"(?:dragoman-)?([a-z0-9]+)", line)} & PLUGINS
+    page = str(path.relative_to(ROOT))
+    if found or not page.startswith("docs/") or page == FIRST:
+        return found
+    return installed(ROOT / BEFORE.get(page, FIRST))
+
+
+@pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_pip_lines_suffice_for_the_page(path: Path) -> None:
+    wanted = {name: str(block) for block in BLOCKS if block.path == path for name in needed(block)}
+    missing = {name: where for name, where in wanted.items() if name not in installed(path)}
+    assert not missing, f"a pip line must name, since a block uses: {missing}"
 
 
 @pytest.mark.parametrize("path", pages(), ids=lambda path: str(path.relative_to(ROOT)))

@@ -119,6 +119,8 @@ def test_two_distributions_with_one_name_are_an_error_only_when_it_is_used(insta
 
 def test_an_unknown_name_says_what_is_installed(install: Install) -> None:
     found = install("acme-llm", "dragoman.providers:acme=acme_llm:Acme", code=PROVIDER)
+    with pytest.raises(UnknownProvider, match=r"'lamacpp' \(installed: acme\); did you mean llamacpp\?"):
+        found.provider("lamacpp")
     with pytest.raises(UnknownProvider, match=r"'nobody' \(installed: acme\); check the name"):
         found.provider("nobody")
 

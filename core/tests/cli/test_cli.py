@@ -106,6 +106,29 @@ def test_a_closed_pipe_is_no_error(server: Any, start: Start) -> None:
     assert process.returncode == 141
 
 
+@pytest.mark.skipif(os.name == "nt", reason="streams of POSIX")
+@pytest.mark.parametrize(
+    ("command", "closed", "code", "said"),
+    [
+        ("chat -m small hi", "<&-", 0, ""),
+        ("chat -m small", "<&-", 2, "dragoman: there is no prompt, and nothing is piped in"),
+        ("chat -m small hi", ">&-", 0, ""),
+        ("chat -m small hi", "2>&-", 0, ""),
+        ("plugins", ">&-", 0, ""),
+        ("plugins", ">/dev/full", 2, "dragoman: the output cannot be written: No space left on device\n"),
+        ("chat -m small hi", ">/dev/full", 2, "dragoman: the output cannot be written: No space left on device\n"),
+        ("plugins", ">/dev/full 2>/dev/full", 2, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full(
+    server: Any, monkeypatch: pytest.MonkeyPatch, command: str, closed: str, code: int, said: str
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    line = f"{sys.executable} -m dragoman {command} {closed}"
+    ended = subprocess.run(["bash", "-c", line], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603, S607 (ours)
+    assert (ended.returncode, ended.stderr[: len(said) or None]) == (code, said)
+
+
 def test_dotenv_gives_keys(server: Any, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     Path(".env").write_text(f"OPENAI_API_KEY='key-in-the-file'\nOPENAI_BASE_URL={server.url}\n=oops secret\n")

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from dragoman.core.plugins import plugins
+
 
 @pytest.fixture
 def chat(run: Any, server: Any) -> Any:
@@ -39,6 +41,27 @@ def test_a_prompt_is_answered(chat: Any, server: Any) -> None:
 def test_piped_text(chat: Any, server: Any, args: tuple[str, ...], piped: str, prompt: str) -> None:
     assert chat(*args, input=piped.encode()).exit_code == 0
     assert asked(server) == prompt
+
+
+@pytest.mark.skipif("openai" not in plugins().providers(), reason="the plugin openai is not installed")
+@pytest.mark.parametrize("command", [("chat", "-m", "small", "hi"), ("check", "small")])
+def test_a_model_without_a_provider(run: Any, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("DRAGOMAN_OFFLINE")
+    remark = "('small' names no provider, so the default one, openai, was asked; models are provider/model)"
+    result = run(*command)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert f"set OPENAI_API_KEY or pass api_key= {remark}\n" in result.stderr
+    told = run(*(f"openai/{word}" if word == "small" else word for word in command)).stderr
+    assert "names no provider" not in told
+
+
+def test_an_address_may_lack_its_scheme(run: Any, server: Any) -> None:
+    address = server.url.removeprefix("http://")
+    assert run("chat", "-m", "small", "--base-url", address, "hi").exit_code == 0
+    result = run("chat", "-m", "small", "--base-url", "nowhere", "hi")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--base-url nowhere: an address begins with http:// or https://, or is HOST:PORT" in result.stderr
 
 
 @pytest.mark.parametrize("piped", [b"", b" \n", b"\xff\xfe"])

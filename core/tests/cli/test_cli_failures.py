@@ -4,8 +4,8 @@ import click
 import openai
 import pytest
 
-from dragoman.core import InvalidRequest, MissingKey, PluginError, UnknownProvider, UnsupportedParameter
-from dragoman.core.cli.failures import ProviderFailure, describe, exit_code, redact, report
+from dragoman.core import InvalidRequest, MissingKey, PluginError, TapeError, UnknownProvider, UnsupportedParameter
+from dragoman.core.cli.failures import ProviderFailure, describe, exit_code, prefixed, redact, report
 from dragoman.core.errors import a_request as openai_request
 from dragoman.core.errors import connection_error, status_error
 
@@ -52,6 +52,19 @@ def test_errors_are_one_line() -> None:
     refused = openai.APIConnectionError(request=openai_request())
     refused.__cause__ = OSError("nobody there")
     assert describe(refused) == "Connection error: nobody there"
+
+
+def test_a_reason_is_said_once() -> None:
+    inner = connection_error("ollama: connection failed: refused", cause=OSError("refused"))
+    outer = connection_error("no ollama answers (refused): start it", cause=inner)
+    assert describe(outer) == "no ollama answers (refused): start it"
+    assert prefixed("ollama", "ollama: connection failed") == "ollama: connection failed"
+    assert prefixed("vllm", "vllm needs a key") == "vllm needs a key"
+    assert prefixed("ollama", "ollamas: connection failed") == "ollama: ollamas: connection failed"
+
+
+def test_what_a_tape_differs_in_keeps_its_lines() -> None:
+    assert describe(TapeError("on no tape:\n-a\n+b")) == "on no tape:\n-a\n+b"
 
 
 def test_secrets_are_taken_out(monkeypatch: pytest.MonkeyPatch) -> None:

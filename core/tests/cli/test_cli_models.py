@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dragoman.core.plugins import plugins
+from dragoman.core.plugins import Plugins, plugins
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,9 +51,42 @@ def test_who_cannot_be_asked(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("models", "nowhere").exit_code == 2
 
 
-def test_nothing_installed(start: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DRAGOMAN_PLUGINS", "")
-    process = start("models")
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (2, b"")
-    assert b"pip install dragoman-openai" in err
+def test_nothing_installed(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("dragoman.core.plugins._installed", Plugins([str(tmp_path)]))
+    result = run("models")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "pip install dragoman-openai" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("chosen", "remark"),
+    [("acmee", "; no plugin has the name 'acmee'"), ("no:acme, other", "; no plugin has the name 'other'"), ("", "")],
+)
+def test_all_are_blocked(run: Any, install: Any, monkeypatch: pytest.MonkeyPatch, chosen: str, remark: str) -> None:
+    monkeypatch.setenv("DRAGOMAN_PLUGINS", chosen)
+    found = install("dragoman-acme", "dragoman.providers:acme=dragoman_acme:Acme", code="")
+    monkeypatch.setattr("dragoman.core.plugins._installed", found)
+    result = run("models")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"dragoman: all providers (acme) are blocked by DRAGOMAN_PLUGINS={chosen!r}{remark}\n"
+
+
+def test_a_reason_is_told_once(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY")
+    monkeypatch.delenv("DRAGOMAN_OFFLINE")
+    for args in (("openai", "--base-url", "http://127.0.0.1:1"), ("ollama",)):
+        if args[0] not in plugins().providers():
+            continue
+        monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:1")
+        result = run("models", *args)
+        assert (result.exit_code, result.stderr.count("\n")) == (5, 1)
+        assert result.stderr.count("refused") == 1
+        assert result.stderr.count(f"{args[0]}: ") == 1
+
+
+def test_an_address_may_lack_its_scheme(run: Any, server: Any) -> None:
+    address = server.url.removeprefix("http://")
+    assert run("models", "openai", "--base-url", address).stdout == "openai/small\nopenai/large\n"
+    result = run("models", "openai", "--base-url", "nowhere")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--base-url nowhere: an address begins with http:// or https://" in result.stderr

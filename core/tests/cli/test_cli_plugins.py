@@ -40,7 +40,7 @@ def test_keys_are_found_and_never_shown(listed: Any, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("ACME_KEY", "secret-of-acme")
     rows, out = listed(plugin)
     assert rows["acme"] == [
-        "provider", "acme", "dragoman-acme 1.0", "ok", "key found: ACME_API_KEY or ACME_KEY",
+        "provider", "acme", "dragoman-acme 1.0", "ok", "key found: ACME_KEY",
     ]  # fmt: skip
     assert "secret-of-acme" not in out
     assert out.startswith(f"dragoman-core {version('dragoman-core')}, openai {version('openai')}, Python 3.")
@@ -51,9 +51,17 @@ def test_missing_keys(listed: Any) -> None:
     rows, _ = listed(
         ("dragoman-acme", "dragoman.providers:acme=dragoman_acme:Acme", PROVIDER),
         ("dragoman-local", "dragoman.providers:local=dragoman_local:Acme", keyless),
+        (
+            "dragoman-near",
+            "dragoman.providers:near=dragoman_near:Acme",
+            f'{PROVIDER}    base_url = "http://127.0.0.1:9/v1"\n',
+        ),
     )
     assert rows["acme"][3:] == ["ok", "key missing: ACME_API_KEY or ACME_KEY"]
     assert rows["local"][3:] == ["ok", "needs no key"]
+    assert rows["near"][3:] == ["ok", "needs no key (ACME_API_KEY or ACME_KEY if its server wants one)"]
+    if "anthropic" in rows:
+        assert rows["anthropic"][4] == "key missing: ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN"
 
 
 def test_what_is_broken_and_why(listed: Any) -> None:

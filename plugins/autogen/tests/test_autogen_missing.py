@@ -3,8 +3,12 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from typing import Any
 
 import pytest
+
+from dragoman.autogen import install, uninstall
+from dragoman.autogen.create_args import check_create_args
 
 FRAMEWORKS = ("ag2", "autogen", "autogen_agentchat", "autogen_core", "autogen_ext")
 #: What needs no framework.
@@ -30,6 +34,31 @@ def test_without_its_framework_a_module_says_what_to_install(
     assert str(caught.value).endswith(command)
     assert "\n" not in str(caught.value)
     assert isinstance(caught.value.__cause__, ImportError)
+
+
+@pytest.mark.parametrize("function", [install, uninstall])
+def test_installing_needs_an_older_autogen(function: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "autogen", None)
+    with pytest.raises(
+        ImportError, match=r"AutoGen 0\.2 and AG2 classic: pip install autogen-agentchat==0\.2\.40$"
+    ) as caught:
+        function()
+    assert isinstance(caught.value.__cause__, ImportError)
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "said"),
+    [
+        ({"temprature": 1}, TypeError, "'temprature' cannot be set here: .* did you mean temperature"),
+        ({"top_k": 1}, TypeError, "'top_k' cannot be set here: .* did you mean top_p"),
+        ({"zzz": 1}, TypeError, "'zzz' .* belongs into extra_body"),
+        ({"stream": True}, ValueError, "stream cannot be set here: the client says it itself"),
+    ],
+)
+def test_arguments_that_no_request_has(given: dict[str, Any], kind: type[Exception], said: str) -> None:
+    with pytest.raises(kind, match=said):
+        check_create_args(given, frozenset({"stream"}), "here")
+    check_create_args({"temperature": 1, "timeout": 5, "extra_body": {"top_k": 1}}, frozenset({"stream"}), "here")
 
 
 def test_what_needs_no_framework_imports_none() -> None:

@@ -160,6 +160,40 @@ def test_exit_codes_and_words(
     assert "OPENAI_API_KEY" in found.stderr
 
 
+def test_earlier_failures_are_told_as_such(vendor: Vendor, tmp_path: Path, batch: Callable[..., Any]) -> None:
+    async def refuse(body: Json) -> Any:
+        if body["messages"][-1]["content"] == "question 1":
+            return 400, {}, {"error": {"message": "no"}}
+        return await usual(body)
+
+    vendor.answer = refuse
+    write(tmp_path / "r.jsonl", [request(1), request(2)])
+    assert batch("r.jsonl").returncode == 6
+    vendor.answer = usual
+    found = batch("r.jsonl")
+    assert found.returncode == 6
+    assert "0 answered, 0 failed, 0 bad lines, 2 known, " in found.stderr
+    assert "1 lines failed in earlier runs: --retry-failed asks them again" in found.stderr
+    found = batch("r.jsonl", "--retry-failed")
+    assert (found.returncode, "1 answered before" in found.stderr) == (0, True)
+
+
+def test_a_misspelt_provider_is_wrong_usage(
+    vendor: Vendor, tmp_path: Path, batch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    line = request(1)
+    del line["body"]["model"]
+    write(tmp_path / "r.jsonl", [line])
+    found = batch("r.jsonl", "-m", "lamacpp/demo")
+    assert found.returncode == 2
+    assert "stopped before line 1: no installed plugin offers the provider 'lamacpp'" in found.stderr
+    found = batch("r.jsonl", "-m", "openai/m", "--requests-per-minute", "opnai=1")
+    assert (found.returncode, "did you mean openai?" in found.stderr) == (2, True)
+    monkeypatch.setenv("OPENAI_BASE_URL", vendor.url)
+    assert batch("r.jsonl", "-m", "openai/m", "--requests-per-minute", "openai=100").returncode == 0
+
+
 def test_check_asks_nobody(vendor: Vendor, tmp_path: Path, batch: Callable[..., Any]) -> None:
     claude = {"model": "anthropic/claude-sonnet-4-5", "messages": [{"role": "user", "content": "hi"}]}
     write(tmp_path / "r.jsonl", [request(1), request(2, body={**claude, "seed": 7}), request(1), "{"])

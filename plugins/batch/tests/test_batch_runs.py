@@ -234,8 +234,64 @@ def test_the_cost_cap_stops_and_says_where(vendor: Vendor, tmp_path: Path) -> No
 
 def test_a_cap_on_what_nobody_knows_is_refused(vendor: Vendor, tmp_path: Path) -> None:
     summary = go(tmp_path, [request(number) for number in range(500)], max_cost=Decimal(1))
-    assert "nobody knows what the answers cost" in str(summary.failure)
-    assert summary.answered < 500
+    assert "no price is known for the model 'm'" in str(summary.failure)
+    assert "an entry of the configuration can have a price" in str(summary.failure)
+    assert (summary.stopped, summary.first_left, vendor.asked) == ("input", 1, {})
+
+
+def test_a_cap_is_held_where_one_of_several_models_has_no_price(vendor: Vendor, tmp_path: Path) -> None:
+    config = tmp_path / "dragoman.toml"
+    entry = f'[[models.m]]\nmodel = "openai/m"\nbase_url = "{vendor.url}"\n'
+    config.write_text(f"{entry}{entry}price = [1.0, 2.0]\n", "utf-8")
+    summary = go(tmp_path, [request(number) for number in range(500)], config=config, max_cost=Decimal(1))
+    assert "nobody knows what the answer to r" in str(summary.failure)
+    assert 0 < summary.answered < 500
+
+
+def test_a_provider_that_is_not_here_stops_before_anything_fails(
+    vendor: Vendor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # At a server of somebody's own, any name may be a model's.
+    monkeypatch.delenv("OPENAI_BASE_URL")
+    lines = [request(number) for number in range(300)]
+    for line in lines:
+        del line["body"]["model"]
+    summary = go(tmp_path, lines, model="lamacpp/demo")
+    assert (summary.stopped, summary.answered, summary.failed, summary.first_left) == ("input", 0, 0, 1)
+    assert "'lamacpp'" in str(summary.failure)
+    assert "did you mean llamacpp?" in str(summary.failure)
+    assert read(tmp_path / "errors.jsonl") == []
+    monkeypatch.setenv("OPENAI_BASE_URL", vendor.url)
+    assert go(tmp_path, model="openai/m").answered == 300
+
+
+def test_a_model_that_its_provider_does_not_have_fails_alone(vendor: Vendor, tmp_path: Path) -> None:
+    async def answer(body: Json) -> Any:
+        if body["model"] == "none":
+            return 200, {}, {"error": {"message": "there is no such model", "code": "model_not_found"}}
+        if body["model"] == "nothing":
+            return 404, {}, {"error": {"message": "there is no such model", "code": "model_not_found"}}
+        return await usual(body)
+
+    vendor.answer = answer
+    lines = [request(number) for number in range(4)]
+    for line, model in zip(lines, ("none", "nothing", "m", "m"), strict=True):
+        line["body"]["model"] = model
+    summary = go(tmp_path, lines)
+    assert (summary.stopped, summary.answered, summary.failed) == ("", 2, 2)
+
+
+def test_limits_of_a_provider_that_is_nowhere_are_refused(vendor: Vendor, tmp_path: Path) -> None:
+    config = tmp_path / "dragoman.toml"
+    config.write_text(f'[models.mine]\nmodel = "openai/m"\nbase_url = "{vendor.url}"\n', "utf-8")
+    lines = [request(1, body={**request(1)["body"], "model": "mine"})]
+    with pytest.raises(DragomanError, match=r"limits for 'lamacpp', .*; did you mean llamacpp"):
+        go(tmp_path, lines, config=config, limits={"lamacpp": Limits(1)})
+    with pytest.raises(DragomanError, match=r"limits for 'zzz', .*; known are .*anthropic.*mine"):
+        go(tmp_path, lines, config=config, limits={"zzz": Limits(1)})
+    assert not vendor.asked
+    known = {"mine": Limits(600), "anthropic": Limits(5), "": Limits(600)}
+    assert go(tmp_path, lines, config=config, limits=known).answered == 1
 
 
 def test_another_model_steps_in(vendor: Vendor, tmp_path: Path) -> None:

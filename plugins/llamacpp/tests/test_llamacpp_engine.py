@@ -51,8 +51,8 @@ def test_other_options_are_another_engine(desk: Any, make_desk: Any) -> None:
 @pytest.mark.timeout(60)
 def test_a_client_that_is_collected_while_a_model_is_loaded(make_desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Python may collect a client that was dropped at any time, and its engine is let go in the thread that loads."""
-    dropped, desk = make_desk(context_size=2048), make_desk(context_size=4096)
-    first = engines.get("demo", EngineOptions(2048), dropped.sender)
+    dropped, desk = make_desk(context_size=2560), make_desk(context_size=4096)
+    first = engines.get("demo", EngineOptions(2560), dropped.sender)
 
     def load(*arguments: Any) -> Any:
         engines.release(dropped.sender)
@@ -61,7 +61,7 @@ def test_a_client_that_is_collected_while_a_model_is_loaded(make_desk: Any, monk
     real = engine._load
     monkeypatch.setattr(engine, "_load", load)
     assert text(desk.ask("there")).endswith("there")
-    assert engines.get("demo", EngineOptions(2048), dropped.sender) is not first
+    assert engines.get("demo", EngineOptions(2560), dropped.sender) is not first
 
 
 def test_more_calls_than_slots_are_all_answered(make_desk: Any) -> None:
@@ -239,6 +239,7 @@ def test_a_repository_is_downloaded_by_the_engine(tmp_path: Path, run_python: An
     found, missing = done.stdout.splitlines()
     assert found == "200 acme/tiny:Q8_0"
     assert missing.startswith("400 llama.cpp could not load 'acme/none' from Hugging Face")
+    assert missing.endswith("and can huggingface.co be reached?")
 
 
 BRIEF = """

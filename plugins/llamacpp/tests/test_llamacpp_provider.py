@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dragoman.core import Call, Capabilities, Capability
+from dragoman.core import Call, Capabilities, Capability, ConfigError
 from dragoman.llamacpp import LlamaCpp
 
 
@@ -36,6 +36,33 @@ def test_without_an_address_the_engine_is_here(monkeypatch: pytest.MonkeyPatch) 
     assert provider.sender() is None
     assert provider.async_sender() is None
     assert "http://127.0.0.1:8080/v1" in repr(provider)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"base_ulr": "http://127.0.0.1:8080"}, r"no option base_ulr; did you mean base_url\?"),
+        ({"context_sise": 4096}, r"no option context_sise; did you mean context_size\?"),
+        ({"base_url": "http://127.0.0.1:8080", "default_haeders": {}}, r"did you mean default_headers\?"),
+        ({"zzz": 1}, "no option zzz; see EngineOptions"),
+        ({"context_size": "x"}, "context_size must be a whole number, 0 or more, not 'x'"),
+        ({"context_size": -1}, "context_size must be a whole number, 0 or more, not -1"),
+        ({"parallel": 0}, "parallel must be a whole number, 1 or more"),
+        ({"threads": True}, "threads must be a whole number"),
+        ({"gpu_layers": 1.5}, "gpu_layers must be a whole number, not 1.5"),
+        ({"chat_template": 1}, "chat_template must be a text"),
+        ({"reasoning_format": "all"}, "reasoning_format must be one of 'auto', .*, not 'all'"),
+        ({"pooling": "avg"}, "pooling must be one of 'mean', 'cls', 'last', None, not 'avg'"),
+    ],
+)
+def test_options_are_checked_when_it_is_made(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        LlamaCpp(**given)
+
+
+def test_options_of_a_servers_client_are_taken() -> None:
+    assert LlamaCpp(base_url="http://127.0.0.1:8080", default_headers={"x-team": "a"}).sdk_options
+    assert LlamaCpp(gpu_layers=-1, threads=2, pooling="mean").in_process
 
 
 def test_a_client_of_the_callers_means_a_server() -> None:

@@ -90,7 +90,9 @@ def test_the_three_required_tapes_and_more_are_there() -> None:
     ("args", "reason"),
     [
         (["umbra"], "say how the API speaks: --openai-compatible or --own-wire"),
+        (["umbra", "--openai-compatible", "--own-wire"], "contradict each other"),
         (["Umbra", "-y"], "use small letters"),
+        (["dragoman-Umbra_X", "-y"], "'dragoman-Umbra_X' is no name for a provider"),
         (["umb ra", "-y"], "use small letters"),
         (["1umbra", "-y"], "use small letters"),
         (["um--bra", "-y"], "use small letters"),

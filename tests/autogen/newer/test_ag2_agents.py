@@ -232,6 +232,10 @@ def test_a_configuration_has_a_model_or_a_list_and_no_files() -> None:
         DragomanConfig("a/b", api_key="k", client=AsyncClient())
     with pytest.raises(ValueError, match="messages, n cannot be set"):
         DragomanConfig("a/b", n=2, messages=[])
+    with pytest.raises(TypeError, match=r"'temprature' cannot be set in DragomanConfig.*did you mean temperature"):
+        DragomanConfig("llamacpp/demo", temprature=1)
+    with pytest.raises(ValueError, match="keys, addresses and retries"):
+        DragomanConfig("llamacpp/demo", client=AsyncClient(), max_retries=1)
     with pytest.raises(NotImplementedError, match="no files API"):
         DragomanConfig("a/b").create_files_client()
 

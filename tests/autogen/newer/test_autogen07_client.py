@@ -167,6 +167,18 @@ def test_what_model_info_denies_is_refused(lacks: str, options: dict[str, Any]) 
         ask(client, **options)
 
 
+def test_arguments_are_checked_when_the_client_is_made(start: Callable[..., Any], said: Any) -> None:
+    with pytest.raises(TypeError, match=r"'temprature' .* did you mean temperature"):
+        DragomanChatCompletionClient("llamacpp/demo", temprature=1)
+    with pytest.raises(ValueError, match="keys, addresses and retries"):
+        DragomanChatCompletionClient("llamacpp/demo", client=AsyncClient(), max_retries=1)
+    vendor = start("vllm", said(text="Yes."))
+    client = DragomanChatCompletionClient(config_list=[vendor.entry], max_retries=0, timeout=5)
+    loaded = ChatCompletionClient.load_component(client.dump_component())
+    assert (client.dump_component().config["max_retries"], loaded._client.max_retries) == (0, 0)
+    assert ask(client).content == "Yes."
+
+
 def test_arguments_of_the_client_and_of_the_call_go_into_the_request(start: Callable[..., Any], said: Any) -> None:
     vendor = start("vllm", said(text="Yes."))
     client = DragomanChatCompletionClient(config_list=[vendor.entry], seed=1, stop=["a"])

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dragoman.core.provider import Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from importlib.metadata import Distribution
 
 PROVIDERS = "dragoman.providers"
@@ -101,6 +101,12 @@ def _is_blocked(name: str) -> bool:
     if items and all(item.startswith("no:") for item in items):
         return f"no:{name}" in items
     return name not in items or f"no:{name}" in items
+
+
+def misnamed(names: Collection[str]) -> list[str]:
+    """What DRAGOMAN_PLUGINS says that is no plugin's name, of those that are installed."""
+    items = (item.strip().removeprefix("no:") for item in os.environ.get(SELECTION, "").split(","))
+    return sorted({item for item in items if item} - {*names})
 
 
 def check_provider(offer: Offer, found: Any) -> type[Provider]:

@@ -99,6 +99,15 @@ class Plugins:
         offer = self._providers.get(name)
         return offer is not None and not offer.blocked
 
+    def names(self) -> frozenset[str]:
+        """Names of all plugins that are installed, blocked ones too."""
+        return frozenset(offer.name for offer in self._find())
+
+    def known(self) -> frozenset[str]:
+        """Names of all providers that are installed, blocked ones too, or that we know how to install."""
+        self._find()
+        return KNOWN | self._providers.keys()
+
     def provider(self, name: str) -> type[Provider]:
         """Import a provider, once. Raises `UnknownProvider` or `PluginError`, which say what to install or remove.
 
@@ -206,6 +215,8 @@ class Plugins:
         return check_provider(offer, found)
 
     def _refuse(self, name: str, offer: Offer | None) -> NoReturn:
+        import difflib
+
         from dragoman.core.errors import UnknownProvider
 
         if offer is not None:
@@ -213,7 +224,10 @@ class Plugins:
             msg = f"the provider {name!r} of {offer.origin} is blocked by {SELECTION}={chosen!r}; change or unset that"
             raise UnknownProvider(msg)
         known = name in KNOWN
-        advice = f"pip install dragoman-{name}" if known else "check the name, or install the plugin that has it"
+        close = difflib.get_close_matches(name, self.known(), 1)
+        advice = f"did you mean {close[0]}?" if close else "check the name, or install the plugin that has it"
+        if known:
+            advice = f"pip install dragoman-{name}"
         installed = ", ".join(sorted(self._providers)) or "none"
         msg = f"no installed plugin offers the provider {name!r} (installed: {installed}); {advice}"
         raise UnknownProvider(msg)

@@ -1,6 +1,6 @@
 """The `dragoman` program. Commands are imported when they run, so that `dragoman --help` is quick.
 
-Exit codes: 0 done, 2 wrong usage (what dragoman itself refused), 3 no or no valid key, 4 rate limit,
+Exit codes: 0 done, 2 wrong usage (what dragoman refused, or cannot write to), 3 no or no valid key, 4 rate limit,
 5 the provider or the network failed, 130 stopped with Ctrl-C, 1 a fault in dragoman or in a plugin.
 """
 
@@ -140,11 +140,23 @@ class Program(click.Group):
         """Run the command; only `ctx.exit` gives an exit code, not what a function returns."""
         try:
             super().invoke(ctx)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
         except BrokenPipeError:
-            # Python flushes stdout once more when it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up_stdout()
             ctx.exit(_PIPE_CLOSED)
+        except OSError as error:
+            from dragoman.core.cli.failures import cannot_write
+
+            if cannot_write(error):
+                _give_up_stdout()
+            raise
+
+
+def _give_up_stdout() -> None:
+    """Have what is still to be written lost: Python flushes stdout once more when it ends."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_own_warnings() -> None:

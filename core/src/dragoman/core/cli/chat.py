@@ -11,7 +11,7 @@ import click
 
 from dragoman.core.cli import debug_option
 from dragoman.core.cli.completion import complete_model
-from dragoman.core.cli.config import client_options, config_option
+from dragoman.core.cli.config import base_url_option, client_options, config_option, refuse_without_scheme
 
 if TYPE_CHECKING:
     from dragoman.core.cli.tools import Tool
@@ -31,7 +31,7 @@ _OWN = frozenset({"messages", "model", "stream"})
 @click.option("-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="A parameter; JSON, or text.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole completion as JSON, unstreamed.")
 @click.option("--no-stream", is_flag=True, help="Show the answer when it is whole.")
-@click.option("--base-url", metavar="URL", help="Where the model's provider is.")
+@base_url_option
 @config_option
 @click.option("--on-unsupported", type=click.Choice(["raise", "warn", "ignore", "adapt"]), help="raise unless given.")
 @click.option("--max-rounds", type=click.IntRange(0), default=10, show_default=True, help="Rounds of tool calls.")
@@ -94,13 +94,14 @@ def command(  # noqa: PLR0913, PLR0917 (one argument for each option, which clic
 def _text(prompt: str | None) -> str | None:
     """The prompt and what was piped in; None: there is a terminal to converse at."""
     piped = ""
-    if not sys.stdin.isatty():
+    # A closed stdin pipes nothing in, and nobody types there.
+    if sys.stdin is not None and not sys.stdin.isatty():
         try:
             piped = sys.stdin.buffer.read().decode("utf-8-sig")
         except UnicodeDecodeError as error:
             message = "what is piped in is not UTF-8 text; --file takes other files"
             raise click.UsageError(message) from error
-    elif prompt is None:
+    elif prompt is None and sys.stdin is not None:
         return None
     text = "\n\n".join(part for part in (prompt, piped.strip("\r\n")) if part and part.strip())
     if not text:
@@ -164,4 +165,7 @@ def make_client(model: str, base_url: str | None, on_unsupported: str | None = N
     if base_url:
         head = re.split("[/:]", model, maxsplit=1)[0]
         options.update(base_url=base_url, default_provider=head if plugins().has(head) else "openai")
-    return Client(**options)
+    client = Client(**options)
+    if base_url:
+        refuse_without_scheme(base_url, client._dispatcher.resolve(model)[0])  # noqa: SLF001 (our own client's)
+    return client

@@ -13,7 +13,7 @@ import click
 
 from dragoman.core.cli import debug_option
 from dragoman.core.cli.completion import complete_model
-from dragoman.core.cli.config import config_option
+from dragoman.core.cli.config import base_url_option, config_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ _NARROW = 30
 
 @click.command()
 @click.argument("model", shell_complete=complete_model)
-@click.option("--base-url", metavar="URL", help="Where the model's provider is.")
+@base_url_option
 @click.option("--only", metavar="FEATURE,…", help="Some features only; text is always among them.")
 @click.option("--max-tokens", type=click.IntRange(16), default=512, show_default=True, help="Of each answer.")
 @click.option(
@@ -67,7 +67,7 @@ def command(  # noqa: PLR0913, PLR0917 (one argument for each option, which clic
     starts. Reasoning models need room for their thoughts: raise --max-tokens if answers are cut.
     """  # noqa: D301 (click reads the backspace as: keep these lines)
     from dragoman.core.cli.chat import make_client
-    from dragoman.core.cli.failures import RATE_LIMIT, exit_code
+    from dragoman.core.cli.failures import RATE_LIMIT, exit_code, naming
     from dragoman.core.cli.probes.prober import Prober
     from dragoman.core.errors import OpenAIError
     from dragoman.core.policy import DragomanWarning
@@ -87,7 +87,8 @@ def command(  # noqa: PLR0913, PLR0917 (one argument for each option, which clic
         with client, warnings.catch_warnings():
             # What it warns about stands in the findings.
             warnings.simplefilter("ignore", DragomanWarning)
-            _run(prober)
+            with naming(client, model):
+                _run(prober)
     except OpenAIError as error:
         if exit_code(error) == RATE_LIMIT:
             click.echo("the run ends here; --pause SECONDS waits between requests", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -12,12 +13,32 @@ if TYPE_CHECKING:
     from dragoman.core.configfiles import ConfigFile
     from dragoman.core.dispatch import Dispatcher
     from dragoman.core.entries import Entry
-    from dragoman.core.provider import Json
+    from dragoman.core.provider import Json, Provider
 
 #: Given to the commands that make a client.
 config_option = click.option(
     "--config", metavar="FILE", type=click.Path(exists=True, dir_okay=False), help="A configuration file."
 )
+#: A host with its port, of a server that is on this machine or near it, more often than not.
+_HOST_AND_PORT = re.compile(r"(\[[^\]]+\]|[^/:?#\s]+):\d+(/.*)?")
+
+
+def read_base_url(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    """Add the scheme that people leave out before `host:port`."""
+    return f"http://{value}" if value and _HOST_AND_PORT.fullmatch(value) else value
+
+
+#: Given to the commands that ask one model.
+base_url_option = click.option(
+    "--base-url", metavar="URL", callback=read_base_url, help="Where the model's provider is."
+)
+
+
+def refuse_without_scheme(given: str, provider: Provider) -> None:
+    """Raise `click.UsageError` for an address that the provider could not make one of HTTP."""
+    if "://" not in provider.base_url:
+        message = f"--base-url {given}: an address begins with http:// or https://, or is HOST:PORT"
+        raise click.UsageError(message)
 
 
 @click.group()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core.assembly import Assembly
-from dragoman.core.cli.failures import ProviderFailure
+from dragoman.core.cli.failures import ProviderFailure, naming
 from dragoman.core.cli.tools import Tool, ToolError
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ class Conversation:
         self.messages.append(question)
         self._answer = Assembly()
         try:
-            self._rounds()
+            with naming(self.client, self.params["model"]):
+                self._rounds()
         except BaseException as error:
             del self.messages[start:]
             text = _first(self._answer.completion())["message"].get("content")

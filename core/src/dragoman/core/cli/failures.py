@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import traceback
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dragoman.core.secrecy import secret_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OK, FAULT, USAGE, AUTH, RATE_LIMIT, PROVIDER, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 
@@ -24,14 +31,44 @@ _CODES = {
 }
 
 
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+
+
 class ProviderFailure(click.ClickException):
     """The provider answered, but not with anything to go on with."""
 
     exit_code = PROVIDER
 
 
+@contextmanager
+def naming(client: Any, model: str) -> Iterator[None]:
+    """Say of a missing key that the model's name has no provider, where the default one was asked for that."""
+    from dragoman.core.errors import MissingKey
+
+    try:
+        yield
+    except MissingKey as error:
+        dispatcher = client._dispatcher  # noqa: SLF001 (our own client's)
+        router, config = dispatcher.router, dispatcher.config
+        listed = config is not None and config.named(model)
+        if listed or router.split(model) != (router.default_provider, model):
+            raise
+        message = (
+            f"{error} ({model!r} names no provider, so the default one, {router.default_provider}, was asked; "
+            "models are provider/model)"
+        )
+        raise MissingKey(message) from error
+
+
+def cannot_write(error: OSError) -> bool:
+    """Whether what a program writes to has no room, or is gone; of a named file somebody else tells."""
+    return error.filename is None and error.errno in _UNWRITABLE
+
+
 def exit_code(error: BaseException) -> int:
     """Return the program's exit code for an exception."""
+    if isinstance(error, OSError) and cannot_write(error):
+        return USAGE
     if isinstance(error, click.ClickException):
         return error.exit_code if error.exit_code != FAULT else USAGE
     names = (cls.__name__ for cls in type(error).__mro__)
@@ -39,7 +76,11 @@ def exit_code(error: BaseException) -> int:
 
 
 def describe(error: BaseException) -> str:
-    """Say what happened in one line, without anybody's key."""
+    """Say what happened, without anybody's key: in one line, but for what a request on no tape differs in."""
+    if isinstance(error, OSError) and cannot_write(error):
+        return f"the output cannot be written: {error.strerror}"
+    if type(error).__name__ == "TapeError":
+        return redact(str(error))
     if isinstance(error, click.ClickException):
         text = error.format_message()
         context = getattr(error, "ctx", None)
@@ -63,14 +104,21 @@ def _message(error: BaseException) -> str:
     if isinstance(words, str):
         return words
     text, reason = str(error), str(error.__cause__ or "")
-    if exit_code(error) == PROVIDER and reason and reason not in text:
+    innermost = reason.rpartition(": ")[2]
+    if exit_code(error) == PROVIDER and reason and innermost not in text:
         text = f"{text.rstrip('.')}: {reason}"
     return text
 
 
 def report(error: BaseException, *, debug: bool) -> int:
-    """Print an error to stderr and return the exit code for it."""
+    """Print an error to stderr, if anybody can see it, and return the exit code for it."""
     code = exit_code(error)
+    with suppress(OSError):
+        _tell(error, code, debug=debug)
+    return code
+
+
+def _tell(error: BaseException, code: int, *, debug: bool) -> None:
     if debug:
         click.echo(redact("".join(traceback.format_exception(error))), err=True, nl=False)
     if code == INTERRUPTED:
@@ -81,7 +129,11 @@ def report(error: BaseException, *, debug: bool) -> int:
         click.echo(str(error), err=True)
     else:
         click.echo(f"dragoman: {describe(error)}", err=True)
-    return code
+
+
+def prefixed(name: str, text: str) -> str:
+    """Put a provider's name before a text, unless it begins with that."""
+    return text if re.match(rf"{re.escape(name)}\b", text) else f"{name}: {text}"
 
 
 def redact(text: str) -> str:

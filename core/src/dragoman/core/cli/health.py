@@ -143,18 +143,35 @@ def judge(
 
 
 def _condition(finding: Finding, base_url: str, servers: Sequence[Server], environ: Mapping[str, str]) -> Condition:
-    names = tuple(dict.fromkeys((*finding.key_env, *KEYS.get(finding.name, ()))))
-    found = next((name for name in names if environ.get(name, "").strip()), "")
+    names = _key_names(finding)
+    found = _key_found(names, environ)
     address = environ.get(_VARIABLES.get(finding.name, ""), "").strip() or base_url
     if not address:
         return Condition(finding, ready=True, text="runs in this process")
     if _here(address, 0):
         return _local(finding, address, servers, found, names)
+    lacks = bool(finding.key_env) and not found
+    return Condition(finding, ready=not lacks, text=key_words(finding, address, environ), lacks_key=lacks)
+
+
+def key_words(finding: Finding, address: str, environ: Mapping[str, str]) -> str:
+    """Say whether a provider's key is there; a server on this machine seldom wants one."""
+    names = _key_names(finding)
+    found = _key_found(names, environ)
     if found:
-        return Condition(finding, ready=True, text=f"key found: {found}")
+        return f"key found: {found}"
     if not finding.key_env:
-        return Condition(finding, ready=True, text="needs no key")
-    return Condition(finding, ready=False, text=f"key missing: {' or '.join(names)}", lacks_key=True)
+        return "needs no key"
+    either = " or ".join(names)
+    return f"needs no key ({either} if its server wants one)" if _here(address, 0) else f"key missing: {either}"
+
+
+def _key_names(finding: Finding) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*finding.key_env, *KEYS.get(finding.name, ()))))
+
+
+def _key_found(names: tuple[str, ...], environ: Mapping[str, str]) -> str:
+    return next((name for name in names if environ.get(name, "").strip()), "")
 
 
 def _local(finding: Finding, address: str, servers: Sequence[Server], key: str, names: tuple[str, ...]) -> Condition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ import click
 
 from dragoman.core.cli import debug_option
 from dragoman.core.cli.completion import complete_provider
-from dragoman.core.cli.failures import PROVIDER, USAGE, describe, exit_code
+from dragoman.core.cli.config import read_base_url, refuse_without_scheme
+from dragoman.core.cli.failures import PROVIDER, USAGE, describe, exit_code, prefixed
 
 if TYPE_CHECKING:
     from dragoman.core.provider import Json
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("provider", required=False, shell_complete=complete_provider)
-@click.option("--base-url", metavar="URL", help="Where PROVIDER is (openai if none is named).")
+@click.option("--base-url", metavar="URL", callback=read_base_url, help="Where PROVIDER is (openai if none is named).")
 @debug_option
 @click.pass_context
 def command(ctx: click.Context, provider: str | None, base_url: str | None) -> None:
@@ -32,13 +34,27 @@ def command(ctx: click.Context, provider: str | None, base_url: str | None) -> N
         for model in answer.get("data") or ():
             click.echo(clean(f"{name}/{model.get('id')}"))
     for name, (reason, _) in failures.items():
-        click.echo(f"dragoman: {name}: {clean(reason)}", err=True)
+        click.echo(f"dragoman: {prefixed(name, clean(reason))}", err=True)
     if failures and not answers:
         codes = {code for _, code in failures.values()}
         ctx.exit(codes.pop() if len(codes) == 1 else PROVIDER)
     if not failures and not answers:
-        click.echo("dragoman: no provider is installed: pip install dragoman-openai (or another)", err=True)
+        click.echo(f"dragoman: {_none()}", err=True)
         ctx.exit(USAGE)
+
+
+def _none() -> str:
+    """Why there is nobody to ask."""
+    from dragoman.core.offers import SELECTION, misnamed
+    from dragoman.core.plugins import plugins
+
+    names = plugins().providers()
+    if not names:
+        return "no provider is installed: pip install dragoman-openai (or another)"
+    chosen = os.environ.get(SELECTION, "")
+    strange = misnamed(plugins().names())
+    remark = f"; no plugin has the name {', '.join(map(repr, strange))}" if strange else ""
+    return f"all providers ({', '.join(sorted(names))}) are blocked by {SELECTION}={chosen!r}{remark}"
 
 
 def _ask(only: str | None, base_url: str | None) -> tuple[dict[str, Json], dict[str, tuple[str, int]]]:
@@ -51,7 +67,9 @@ def _ask(only: str | None, base_url: str | None) -> tuple[dict[str, Json], dict[
     dispatcher = make_dispatcher(default_provider=only or "openai", default_options=options)
     router = dispatcher.router
     if only:
-        router.provider(only)
+        made = router.provider(only)
+        if base_url:
+            refuse_without_scheme(base_url, made)
     exchanges, problems = dispatcher.model_lists(CallOptions())
     wanted = [only] if only else [name for name, offer in router.plugins.providers().items() if not offer.blocked]
     failures = {name: (problems[name], USAGE) for name in wanted if name in problems}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import textwrap
 import warnings
@@ -82,11 +83,12 @@ def _row(finding: Finding) -> tuple[str, str, str, str, str]:
     origin = f"{finding.distribution} {finding.version}"
     detail = " ".join(finding.reason.split())
     if not detail and finding.kind == "provider":
-        detail = _key(finding)
+        detail = _key(finding) if finding.state == "ok" else ""
     return finding.kind, finding.name, origin, finding.state, detail
 
 
 def _key(finding: Finding) -> str:
-    if not finding.key_env:
-        return "needs no key"
-    return f"key {'found' if finding.key_found else 'missing'}: {' or '.join(finding.key_env)}"
+    from dragoman.core.cli.health import key_words
+    from dragoman.core.plugins import plugins
+
+    return key_words(finding, plugins().provider(finding.name).base_url, os.environ)

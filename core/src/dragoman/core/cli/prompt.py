@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dragoman.core.cli.failures import describe
+from dragoman.core.cli.terminal import is_terminal
 
 if TYPE_CHECKING:
     from dragoman.core.cli.conversation import Conversation
@@ -90,8 +91,9 @@ def _block(line: str) -> str:
 
 
 def _line(prompt: str) -> str:
-    if sys.stdout.isatty():
+    if is_terminal(sys.stdout):
         return input(prompt)
-    sys.stderr.write(prompt)
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
     return input()

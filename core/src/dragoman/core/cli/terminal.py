@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -31,7 +31,7 @@ class Console:
     @property
     def is_terminal(self) -> bool:
         """Whether somebody watches."""
-        return (sys.stderr if self._stderr else sys.stdout).isatty()
+        return is_terminal(sys.stderr if self._stderr else sys.stdout)
 
     @property
     def width(self) -> int:
@@ -57,6 +57,11 @@ class Console:
         finally:
             if shown:
                 self.print(_CLEAR, end="")
+
+
+def is_terminal(stream: IO[str] | None) -> bool:
+    """Whether a stream is one; None is a stream that the program was started without."""
+    return stream is not None and stream.isatty()
 
 
 def _styled(text: str, style: str) -> str:
@@ -85,7 +90,7 @@ class View:
 
     def __init__(self) -> None:
         self._notes = Console(stderr=True)
-        self._raw = not sys.stdout.isatty()
+        self._raw = not is_terminal(sys.stdout)
         self._thinking = False
         self._open_line = False
 
@@ -97,16 +102,14 @@ class View:
     def text(self, text: str) -> None:
         """Some of the answer; where stdout is no terminal, exactly as it came."""
         self._end_reasoning()
-        sys.stdout.write(text if self._raw else clean(text))
-        sys.stdout.flush()
+        _write(text if self._raw else clean(text))
         self._open_line = not text.endswith("\n")
 
     def end(self) -> None:
         """End the line that the answer left open, if it did."""
         self._end_reasoning()
         if self._open_line:
-            sys.stdout.write("\n")
-            sys.stdout.flush()
+            _write("\n")
         self._open_line = False
 
     def note(self, text: str, style: str = "dim") -> None:
@@ -118,3 +121,9 @@ class View:
         if self._thinking:
             self._notes.print("")
         self._thinking = False
+
+
+def _write(text: str) -> None:
+    if sys.stdout is not None:
+        sys.stdout.write(text)
+        sys.stdout.flush()

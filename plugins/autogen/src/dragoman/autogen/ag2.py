@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 from dragoman.autogen.capabilities import provider_and_model
+from dragoman.autogen.create_args import check_create_args
 from dragoman.autogen.gathering import Gathering, read
 from dragoman.autogen.habits import fitted
 from dragoman.core import AsyncClient
@@ -56,8 +57,9 @@ class DragomanConfig(ModelConfig):  # type: ignore[misc]  # Any, where ag2 is no
 
     `model` is a name as dragoman's `Client` has them (`anthropic/claude-sonnet-4-5`), `api_key` and `base_url` are
     its provider's; `config_list` holds entries as AutoGen 0.2 had them instead. `streaming` publishes the answer
-    as it comes. `client` is a ready `dragoman.core.AsyncClient`. All other arguments (`temperature`, …) go into
-    every request.
+    as it comes. `client` is a ready `dragoman.core.AsyncClient`. `max_retries` are tries after the first, where an
+    entry says nothing else. All other arguments (`temperature`, `timeout`, …) are those of OpenAI's `create`, and go
+    into every request.
     """
 
     def __init__(  # noqa: PLR0913 (each is one option, all but the first are named)
@@ -70,17 +72,16 @@ class DragomanConfig(ModelConfig):  # type: ignore[misc]  # Any, where ag2 is no
         streaming: bool = False,
         on_unsupported: OnUnsupported = "raise",
         client: AsyncClient | None = None,
+        max_retries: int | None = None,
         **create_args: Any,
     ) -> None:
         if (model is None) == (config_list is None):
             message = "give DragomanConfig either model or config_list"
             raise ValueError(message)
-        if client is not None and (config_list is not None or api_key or base_url):
-            message = "a client= of your own has its list, keys and addresses already; give the model's name alone"
+        if client is not None and (config_list is not None or api_key or base_url or max_retries is not None):
+            message = "a client= of your own has its list, keys, addresses and retries; give the model's name alone"
             raise ValueError(message)
-        if refused := sorted(_NOT_ARGUMENTS & create_args.keys()):
-            message = f"{', '.join(refused)} cannot be set in DragomanConfig: the client says it itself"
-            raise ValueError(message)
+        check_create_args(create_args, _NOT_ARGUMENTS, "in DragomanConfig")
         self._given: Json = {
             "model": model,
             "config_list": config_list,
@@ -89,6 +90,7 @@ class DragomanConfig(ModelConfig):  # type: ignore[misc]  # Any, where ag2 is no
             "streaming": streaming,
             "on_unsupported": on_unsupported,
             "client": client,
+            "max_retries": max_retries,
             **create_args,
         }
         self._create_args = create_args
@@ -138,8 +140,9 @@ class DragomanConfig(ModelConfig):  # type: ignore[misc]  # Any, where ag2 is no
             return given
         loop = asyncio.get_running_loop()
         if loop not in self._clients:
-            policy = self._given["on_unsupported"]
-            self._clients[loop] = AsyncClient(config_list=self._entries(), on_unsupported=policy)
+            policy, most = self._given["on_unsupported"], self._given["max_retries"]
+            retries: Json = {} if most is None else {"max_retries": most}
+            self._clients[loop] = AsyncClient(config_list=self._entries(), on_unsupported=policy, **retries)
         return self._clients[loop]
 
     def _entries(self) -> Sequence[Mapping[str, Any]]:

@@ -9,6 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from dragoman.autogen import capabilities, tokens
+from dragoman.autogen.create_args import check_create_args
 from dragoman.autogen.gathering import Gathering, read
 from dragoman.autogen.habits import fitted
 from dragoman.core import AsyncClient, strip_peer_keys
@@ -64,8 +65,9 @@ class DragomanChatCompletionClient(
     its provider's; `config_list` holds entries as AutoGen 0.2 had them instead. `model_info` is guessed from the
     providers and the names unless given; `context_tokens`, for `remaining_tokens`, too. `client` is a ready
     `dragoman.core.AsyncClient`, which stays the caller's. `include_name_in_message` says who wrote a user's message
-    (None: where all the providers have such names), `add_name_prefixes` says it in the text. All other arguments
-    (`temperature`, `max_tokens`, …) go into every request.
+    (None: where all the providers have such names), `add_name_prefixes` says it in the text. `max_retries` are tries
+    after the first, where an entry says nothing else. All other arguments (`temperature`, `timeout`, …) are those of
+    OpenAI's `create`, and go into every request.
     """
 
     component_type = "model"
@@ -90,23 +92,26 @@ class DragomanChatCompletionClient(
         add_name_prefixes: bool = False,
         on_unsupported: OnUnsupported = "raise",
         client: AsyncClient | None = None,
+        max_retries: int | None = None,
         **create_args: Any,
     ) -> None:
         if (model is None) == (config_list is None):
             message = "give DragomanChatCompletionClient either model or config_list"
             raise ValueError(message)
-        if client is not None and (config_list is not None or api_key or base_url):
-            message = "a client= of your own has its list, keys and addresses already; give the model's name alone"
+        if client is not None and (config_list is not None or api_key or base_url or max_retries is not None):
+            message = "a client= of your own has its list, keys, addresses and retries; give the model's name alone"
             raise ValueError(message)
         if config_list is None:
             reach = {"api_key": open_up(api_key), "base_url": base_url}
             self._entries: list[Json] = [{"model": model, **{key: value for key, value in reach.items() if value}}]
         else:
             self._entries = list(config_list)  # type: ignore[arg-type]  # the client checks what they are
-        _check_arguments(create_args)
+        check_create_args(create_args, _NOT_ARGUMENTS, "here")
         self._single = model
         self._owned = client is None
-        self._client = client or AsyncClient(config_list=self._entries, on_unsupported=on_unsupported)
+        retries: Json = {} if max_retries is None else {"max_retries": max_retries}
+        self._client = client or AsyncClient(config_list=self._entries, on_unsupported=on_unsupported, **retries)
+        self._max_retries = max_retries
         self._model = model if client is not None else ""
         self._on_unsupported: OnUnsupported = on_unsupported
         self._given_names, self._prefixes = include_name_in_message, add_name_prefixes
@@ -198,7 +203,7 @@ class DragomanChatCompletionClient(
         json_output: bool | type[BaseModel] | None,
         extra: Mapping[str, Any],
     ) -> Json:
-        _check_arguments(extra)
+        check_create_args(extra, _NOT_ARGUMENTS, "here")
         for refused, what, key in (
             (bool(tools), "tools were given", "function_calling"),
             (has_images(messages), "a picture was given", "vision"),
@@ -283,6 +288,7 @@ class DragomanChatCompletionClient(
             include_name_in_message=self._given_names,
             add_name_prefixes=self._prefixes,
             on_unsupported=self._on_unsupported,
+            max_retries=self._max_retries,
             create_args=guard(self._create_args),
         )
 
@@ -290,12 +296,6 @@ class DragomanChatCompletionClient(
     def _from_config(cls, config: DragomanChatCompletionClientConfig) -> Self:
         given = {name: value for name, value in config if value is not None and name != "create_args"}
         return cls(**open_up(given), **open_up(config.create_args))
-
-
-def _check_arguments(given: Mapping[str, Any]) -> None:
-    if refused := sorted(_NOT_ARGUMENTS & given.keys()):
-        message = f"{', '.join(refused)} cannot be set here: the client says it itself"
-        raise ValueError(message)
 
 
 def _shown(request: Json) -> list[Json]:

@@ -35,6 +35,7 @@ class DragomanChatCompletionClientConfig(BaseModel):
     include_name_in_message: bool | None = None
     add_name_prefixes: bool = False
     on_unsupported: Literal["raise", "warn", "ignore", "adapt"] = "raise"
+    max_retries: int | None = None
     create_args: dict[str, Any] = {}
 
 

@@ -33,10 +33,9 @@ def install(*, on_unsupported: str = "raise") -> None:
     model's name. Entries of `DragomanModelClient` need no registration any more. May be called more than once.
     Raises ImportError if there is no AutoGen 0.2 or AG2 classic.
     """
-    from autogen.oai.client import OpenAIWrapper
-
     uninstall()
-    original: Callable[..., None] = getattr(OpenAIWrapper, _METHOD)
+    wrapped = _wrapper()
+    original: Callable[..., None] = getattr(wrapped, _METHOD)
 
     @wraps(original)
     def register(wrapper: Any, config: dict[str, Any], openai_config: dict[str, Any]) -> None:
@@ -47,16 +46,24 @@ def install(*, on_unsupported: str = "raise") -> None:
         wrapper._clients.append(DragomanModelClient(entry, on_unsupported=on_unsupported))  # noqa: SLF001 (what the method is there for)
 
     setattr(register, _MARK, original)
-    setattr(OpenAIWrapper, _METHOD, register)
+    setattr(wrapped, _METHOD, register)
 
 
 def uninstall() -> None:
     """Undo `install`; clients that were made stay what they are."""
-    from autogen.oai.client import OpenAIWrapper
-
-    original = getattr(getattr(OpenAIWrapper, _METHOD), _MARK, None)
+    wrapped = _wrapper()
+    original = getattr(getattr(wrapped, _METHOD), _MARK, None)
     if original is not None:
-        setattr(OpenAIWrapper, _METHOD, original)
+        setattr(wrapped, _METHOD, original)
+
+
+def _wrapper() -> Any:
+    try:
+        from autogen.oai.client import OpenAIWrapper
+    except ImportError as cause:
+        message = "install() is for AutoGen 0.2 and AG2 classic: pip install autogen-agentchat==0.2.40"
+        raise ImportError(message, name=cause.name) from cause
+    return OpenAIWrapper
 
 
 def _is_ours(config: dict[str, Any]) -> bool:

@@ -117,7 +117,8 @@ def seldom() -> Iterator[None]:
 def lines_of(summary: Summary) -> list[str]:
     """Say what a run did."""
     parts = [f"{summary.answered:,} answered", f"{summary.failed:,} failed", f"{summary.bad:,} bad lines"]
-    parts += [f"{summary.skipped:,} answered before"] if summary.skipped else []
+    before = "known" if summary.failed_before else "answered before"
+    parts += [f"{summary.skipped:,} {before}"] if summary.skipped else []
     parts += [f"{summary.cached:,} from the cache"] if summary.cached else []
     parts += [f"{summary.retries:,} retries"]
     took = f"in {duration(summary.seconds)}"
@@ -130,6 +131,8 @@ def lines_of(summary: Summary) -> list[str]:
     shares = [(name, summary.latencies.percentile(share)) for name, share in _SHARES]
     if any(seconds is not None for _, seconds in shares):
         lines.append("latency: " + ", ".join(f"{name} {seconds:.3g} s" for name, seconds in shares))
+    if summary.failed_before:
+        lines.append(f"{summary.failed_before:,} lines failed in earlier runs: --retry-failed asks them again")
     return lines
 
 

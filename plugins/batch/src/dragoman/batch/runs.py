@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dragoman.batch.desk import AHEAD, Desk
 from dragoman.batch.outputs import OutputError
-from dragoman.core import DragomanError, make_dispatcher
+from dragoman.core import DragomanError, make_dispatcher, price_of_usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from decimal import Decimal
 
     from dragoman.batch.desk import Source
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 _MODELS = 4096
 #: Requests that are asked at once before anybody knows what one costs.
 _UNKNOWN = 8
+#: Code and type where the model's provider is not here, nor will it be for the next request; no provider says it so.
+_NO_PROVIDER = ("model_not_found", "invalid_request_error")
+_UNPRICED = (
+    "so max_cost cannot be held: dragoman-prices knows the vendors' prices, and an entry of the configuration "
+    "can have a price"
+)
 
 
 class Run:
@@ -47,6 +54,9 @@ class Run:
         self._keep = keep
         self._blocked = blocked
         self._names = Names(settings)
+        self._names.check(options.limits)
+        #: Models that are known to have a price, where one must.
+        self._priced: set[str] = set()
         self.summary = summary
         self.desk: Desk | None = None
         self._task: asyncio.Task[None] | None = None
@@ -61,7 +71,7 @@ class Run:
         desk = self.desk = Desk(
             source,
             self._take,
-            lane_of=self._names.provider_of if self._engine.paced else lambda _: "",
+            lane_of=self._lane_of,
             limits_of=self._limits_of,
             retries=self._options.max_retries,
             room=self._room,
@@ -100,9 +110,27 @@ class Run:
     def _limits_of(self, provider: str) -> Limits | None:
         return self._options.limits_of(provider) if self._engine.paced else None
 
+    def _lane_of(self, request: Request) -> str:
+        """Return the name of the lane. Raises `DragomanError` where a cost cap could not be held."""
+        model = request.model
+        if self._options.max_cost is not None and model not in self._priced:
+            if not self._names.may_be_priced(request):
+                assert self.desk is not None  # noqa: S101 (it asks)
+                self.desk.leave(request.line)
+                message = f"no price is known for the model {model!r}, {_UNPRICED}"
+                raise DragomanError(message)
+            if len(self._priced) < _MODELS:
+                self._priced.add(model)
+        return self._names.provider_of(request) if self._engine.paced else ""
+
     def _take(self, result: Result) -> None:
         summary, desk = self.summary, self.desk
         assert desk is not None  # noqa: S101 (it calls this)
+        error = result.error or {}
+        if not result.status and (error.get("code"), error.get("type")) == _NO_PROVIDER:
+            desk.leave(result.line)
+            desk.stop("input", DragomanError(error["message"]))
+            return
         try:
             self._keep(result)
         except OutputError as failure:
@@ -113,7 +141,7 @@ class Run:
         summary.count(result)
         most = self._options.max_cost
         if most is not None and summary.unpriced:
-            message = "nobody knows what the answers cost, so max_cost cannot be held: pip install dragoman-prices"
+            message = f"nobody knows what the answer to {result.custom_id} cost, {_UNPRICED}"
             desk.stop("cost", DragomanError(message))
         elif most is not None and (summary.cost >= most or (self._affordable(most) < 1 and not desk.open)):
             desk.stop("cost")
@@ -141,6 +169,32 @@ class Names:
         self._dispatcher = make_dispatcher(**{"default_provider": "openai", **settings.client})
         self._known: dict[str, str] = {}
 
+    def check(self, limited: Iterable[str]) -> None:
+        """Raise `DragomanError` for limits of a name that no request can go to."""
+        config, router = self._dispatcher.config, self._dispatcher.router
+        listed = [entry.name or entry.model for entry in config.entries] if config is not None else []
+        chained = config.fallbacks if config is not None else ()
+        known = {"", *router.names(), *router.plugins.known(), *listed, *chained}
+        for name in sorted(set(limited) - known):
+            close = difflib.get_close_matches(name, known, 1)
+            advice = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known - {''}))}"
+            message = f"there are limits for {name!r}, which is neither a provider nor a model of the list; {advice}"
+            raise DragomanError(message)
+
+    def may_be_priced(self, request: Request) -> bool:
+        """Whether somebody knows what an answer costs; of several models for one name, what one of theirs does."""
+        config, router = self._dispatcher.config, self._dispatcher.router
+        model = router.aliases.get(request.model, request.model)
+        entries = config.named(model) if config is not None else []
+        try:
+            if entries and config is not None:
+                named = ((entry, *config.provider(entry)) for entry in entries)
+                return any(entry.price is not None or _price(provider.name, own) for entry, provider, own in named)
+            return _price(*router.split(model))
+        except DragomanError:
+            # Whoever asks says what is wrong.
+            return True
+
     def provider_of(self, request: Request) -> str:
         """Return its name; of a name of the configuration's list, that name."""
         model = request.model
@@ -160,3 +214,7 @@ class Names:
             return self._dispatcher.router.split(model)[0]
         except DragomanError:
             return ""
+
+
+def _price(provider: str, model: str) -> bool:
+    return price_of_usage(provider, model, {"prompt_tokens": 1, "completion_tokens": 0, "total_tokens": 1}) is not None

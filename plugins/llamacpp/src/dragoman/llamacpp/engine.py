@@ -75,7 +75,10 @@ def _load(model: str, options: EngineOptions, door_key: str) -> Any:
 
 def _why_not(model: str, source: Source) -> str:
     if source.repository:
-        return f"llama.cpp could not load {model!r} from Hugging Face: is the name right, is it a GGUF repository?"
+        return (
+            f"llama.cpp could not load {model!r} from Hugging Face: is the name right, is it a GGUF repository, "
+            "and can huggingface.co be reached?"
+        )
     return (
         f"llama.cpp could not load {model!r}: the file may be cut short, made for another version, or too large "
         "for the memory (try a smaller context_size); a chat_template of yours may be wrong."

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 ReasoningFormat = Literal["auto", "none", "deepseek", "deepseek-legacy"]
 Pooling = Literal["mean", "cls", "last"]
@@ -29,6 +34,49 @@ class EngineOptions:
     chat_template: str | None = None
     reasoning_format: ReasoningFormat = "auto"
     pooling: Pooling | None = None
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` for what the engine could not take."""
+        _check_number("context_size", self.context_size, least=0)
+        _check_number("parallel", self.parallel, least=1)
+        if self.threads is not None:
+            _check_number("threads", self.threads, least=1)
+        if self.gpu_layers is not None:
+            _check_number("gpu_layers", self.gpu_layers)
+        if self.chat_template is not None and not isinstance(self.chat_template, str):
+            _refuse("chat_template", "must be a text, or None", self.chat_template)
+        _check_word("reasoning_format", self.reasoning_format, get_args(ReasoningFormat))
+        _check_word("pooling", self.pooling, (*get_args(Pooling), None))
+
+
+def check_names(given: Iterable[str], *takers: Callable[..., Any]) -> None:
+    """Raise `ConfigError` for options that are no parameters of the functions that take them."""
+    from dragoman.core import ConfigError
+
+    names = {name for taker in takers for name in inspect.signature(taker).parameters} - {"self", "options"}
+    for name in given:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, 1)
+            advice = f"did you mean {close[0]}?" if close else "see EngineOptions for the engine's"
+            message = f"llamacpp has no option {name}; {advice}"
+            raise ConfigError(message, key=name)
+
+
+def _check_number(name: str, value: Any, *, least: int | None = None) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or (least is not None and value < least):
+        _refuse(name, "must be a whole number" + (f", {least} or more" if least is not None else ""), value)
+
+
+def _check_word(name: str, value: Any, words: tuple[str | None, ...]) -> None:
+    if value not in words:
+        _refuse(name, f"must be one of {', '.join(map(repr, words))}", value)
+
+
+def _refuse(name: str, must: str, value: Any) -> NoReturn:
+    from dragoman.core import ConfigError
+
+    message = f"llamacpp: {name} {must}, not {value!r}"
+    raise ConfigError(message, key=name)
 
 
 def encode_params(xllamacpp: Any, options: EngineOptions, *, alias: str, door_key: str) -> Any:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dragoman.core import HOSTED_ONLY, Capability, CompatibleProvider
-from dragoman.llamacpp.options import EngineOptions
+from dragoman.core import HOSTED_ONLY, Capability, CompatibleProvider, Provider
+from dragoman.llamacpp.options import EngineOptions, check_names
 from dragoman.llamacpp.request import encode_rehearsal
 from dragoman.llamacpp.source import DEMO
 
@@ -52,6 +52,11 @@ class LlamaCpp(CompatibleProvider):
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        if self.sdk_options:
+            # Those of a server's client; for the engine here they are without use, but no mistake.
+            import openai
+
+            check_names(self.sdk_options, LlamaCpp.__init__, Provider.__init__, openai.OpenAI)
         self.engine_options = EngineOptions(
             context_size, threads, gpu_layers, parallel, chat_template, reasoning_format, pooling
         )

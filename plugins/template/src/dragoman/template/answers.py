@@ -81,12 +81,12 @@ def class_name_of(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("-"))
 
 
-def fault_of_name(name: str) -> str:
-    """Return in words why a provider cannot have this name; nothing, if it can."""
+def fault_of_name(name: str, typed: str = "") -> str:
+    """Return in words why a provider cannot have this name, read from what was typed; nothing, if it can."""
     if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
         return (
-            f"{name!r} is no name for a provider: use small letters, digits and single hyphens, a letter first, "
-            f"{_LONGEST_NAME} characters at most"
+            f"{(typed or name)!r} is no name for a provider: use small letters, digits and single hyphens, "
+            f"a letter first, {_LONGEST_NAME} characters at most"
         )
     if name in TAKEN:
         return f"dragoman-{name} exists already: choose another name"

@@ -23,7 +23,7 @@ How does the API speak?
 
 def _name(ctx: click.Context, param: click.Parameter, value: str) -> str:
     name = name_of(value)
-    if fault := fault_of_name(name):
+    if fault := fault_of_name(name, value.strip()):
         raise click.BadParameter(fault, ctx, param)
     return name
 
@@ -42,8 +42,8 @@ _folder = click.Path(path_type=Path, file_okay=False)
 
 @click.command("new")
 @click.argument("name", callback=_name)
-@click.option("--openai-compatible", "wire", flag_value=WIRES[0], help="The API speaks OpenAI's wire, more or less.")
-@click.option("--own-wire", "wire", flag_value=WIRES[1], help="The API has a wire of its own.")
+@click.option("--openai-compatible", is_flag=True, help="The API speaks OpenAI's wire, more or less.")
+@click.option("--own-wire", is_flag=True, help="The API has a wire of its own.")
 @click.option("--base-url", metavar="URL", help="Where the API is.  [default: https://api.NAME.example/v1]")
 @click.option("--key-env", metavar="VARIABLE", help="The environment variable of the key.  [default: NAME_API_KEY]")
 @click.option("--author", metavar="WHO", help="Whose work it is.  [default: The NAME authors]")
@@ -60,7 +60,17 @@ _folder = click.Path(path_type=Path, file_okay=False)
     help="Write the same project as a template for copier instead, into a new folder.",
 )
 @click.pass_context
-def command(ctx: click.Context, /, name: str, output: Path | None, *, yes: bool, **given: str | None) -> None:
+def command(  # noqa: PLR0913 (one argument for each option, which click gives by name)
+    ctx: click.Context,
+    /,
+    name: str,
+    output: Path | None,
+    *,
+    openai_compatible: bool,
+    own_wire: bool,
+    yes: bool,
+    **given: str | None,
+) -> None:
     """Write the project of a provider NAME, green from the start.
 
     At a terminal, what the options leave open is asked for.
@@ -69,7 +79,11 @@ def command(ctx: click.Context, /, name: str, output: Path | None, *, yes: bool,
     if folder.exists():
         message = f"{folder} exists already: choose another folder with --output, or move it away"
         raise click.UsageError(message, ctx)
-    said = {option: value for option, value in given.items() if value is not None}
+    if openai_compatible and own_wire:
+        message = "--openai-compatible and --own-wire contradict each other: an API speaks one way"
+        raise click.UsageError(message, ctx)
+    wire = {"wire": WIRES[own_wire]} if openai_compatible or own_wire else {}
+    said = wire | {option: value for option, value in given.items() if value is not None}
     if not yes and sys.stdin.isatty() and sys.stdout.isatty():
         said = _ask(name, said)
     elif not yes and "wire" not in said:
