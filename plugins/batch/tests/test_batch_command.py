@@ -173,9 +173,24 @@ def test_earlier_failures_are_told_as_such(vendor: Vendor, tmp_path: Path, batch
     found = batch("r.jsonl")
     assert found.returncode == 6
     assert "0 answered, 0 failed, 0 bad lines, 2 known, " in found.stderr
-    assert "1 lines failed in earlier runs: --retry-failed asks them again" in found.stderr
+    assert "failed in earlier runs: 1 (--retry-failed asks them again)" in found.stderr
     found = batch("r.jsonl", "--retry-failed")
     assert (found.returncode, "1 answered before" in found.stderr) == (0, True)
+
+
+def test_bad_lines_that_are_good_now_do_not_count(vendor: Vendor, tmp_path: Path, batch: Callable[..., Any]) -> None:
+    lines = [request(1), request(2)]
+    for line in lines:
+        del line["body"]["model"]
+    write(tmp_path / "r.jsonl", [*lines, "{"])
+    assert batch("r.jsonl").returncode == 6
+    found = batch("r.jsonl", "-m", "openai/m")
+    assert (found.returncode, "earlier answers are to nothing" in found.stderr) == (6, False)
+    assert "failed in earlier runs: 1" in found.stderr
+    write(tmp_path / "r.jsonl", lines)
+    found = batch("r.jsonl", "-m", "openai/m")
+    assert (found.returncode, "failed in earlier runs" in found.stderr) == (0, False)
+    assert "earlier answers are to nothing" not in found.stderr
 
 
 def test_a_misspelt_provider_is_wrong_usage(

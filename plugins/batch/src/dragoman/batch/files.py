@@ -100,6 +100,7 @@ def run_file(  # noqa: PLR0913 (what runs, and how it tells of it)
         asyncio.run(_Driver(run, opened, files, options.model, quiet=quiet).go())
         if not run.summary.stopped:
             run.summary.strangers = files.index.strangers()
+            run.summary.failed_before -= files.index.mended()
     return files.summary
 
 

@@ -67,8 +67,15 @@ class Index:
 
     def strangers(self) -> int:
         """Count what was answered before and is not in the input, which was read to its end."""
-        own = "SELECT count(*) FROM ids WHERE line = 0 AND substr(id, 1, 1) <> char(0)"
-        found: int = self._execute(own).fetchone()[0]
+        # Names of bad lines begin with a NUL, where SQLite's substr and length end.
+        return self._count("line = 0 AND id >= char(1)")
+
+    def mended(self) -> int:
+        """Count the bad lines of earlier runs that are none in the input, which was read to its end."""
+        return self._count("line = 0 AND id < char(1)")
+
+    def _count(self, which: str) -> int:
+        found: int = self._execute(f"SELECT count(*) FROM ids WHERE {which}").fetchone()[0]  # noqa: S608 (ours)
         return found
 
     def close(self) -> None:

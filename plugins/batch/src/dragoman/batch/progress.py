@@ -132,7 +132,7 @@ def lines_of(summary: Summary) -> list[str]:
     if any(seconds is not None for _, seconds in shares):
         lines.append("latency: " + ", ".join(f"{name} {seconds:.3g} s" for name, seconds in shares))
     if summary.failed_before:
-        lines.append(f"{summary.failed_before:,} lines failed in earlier runs: --retry-failed asks them again")
+        lines.append(f"failed in earlier runs: {summary.failed_before:,} (--retry-failed asks them again)")
     return lines
 
 
