@@ -101,6 +101,14 @@ def test_half_a_character_is_kept() -> None:
     assert json.loads(line)["custom_id"] == "\ud83d"
 
 
+def test_half_a_character_in_an_error_is_kept() -> None:
+    error = {"message": "cut emoji \ud83d", "type": None, "param": float("nan"), "code": "c"}
+    written = output_line(Result("a", 3, error=error))
+    written.decode()
+    assert b"NaN" not in written
+    assert json.loads(written)["error"] == {**error, "param": None, "line": 3}
+
+
 @given(JSON)
 def test_any_json_is_a_request_or_a_reason(value: Any) -> None:
     found = read(value)
