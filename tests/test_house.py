@@ -82,7 +82,7 @@ LAYERS = (
     {"exchange"},
     {"asks"},
     {"aiohttpparts", "inflating", "outgoing", "proxies", "retries", "stdlibhttp"},
-    {"connections", "httpxclients", "sessions"},
+    {"connections", "httpxclients", "offline", "sessions"},
     {"leanclients"},
     {"arguments", "functions", "senders"},
     {"codesenders", "credentials", "entries"},

@@ -131,6 +131,20 @@ def test_redirects_are_followed_without_the_key(caller: Any, server: Any, wires:
     assert "authorization" not in headers
 
 
+def test_a_proxy_elsewhere_is_refused_offline(caller: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would get the prompt, and of a server without TLS the key."""
+    if caller.kind == "own":
+        pytest.skip("not a client of ours")
+    monkeypatch.setenv("DRAGOMAN_OFFLINE", "1")
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:9")
+    with pytest.raises(openai.APIConnectionError, match=r"DRAGOMAN_OFFLINE is set and proxy\.invalid"):
+        caller.make(server.origin).create()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with pytest.raises(openai.APIResponseValidationError):
+        caller.make(server.origin).create()
+    assert len(server.seen) == 1
+
+
 def test_no_request_goes_out_twice(caller: Any, server: Any, wires: Any) -> None:
     """With `max_retries=0`: the server may have done already what it was asked for."""
     _lean(caller)
