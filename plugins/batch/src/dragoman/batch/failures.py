@@ -39,7 +39,7 @@ def failed(exception: BaseException, request: Request, redacted: Callable[[str],
         return _told(exception, request, redacted)
     except Exception as another:  # noqa: BLE001 (raised, it would end all other requests)
         code, kind = _UNKNOWN
-        message = f"a {type(exception).__name__} that cannot be told ({type(another).__name__})"
+        message = f"{type(exception).__name__}, which cannot be told ({type(another).__name__})"
         error = {"message": message, "type": kind, "param": None, "code": code}
         return Result(request.custom_id, request.line, error=error)
 
