@@ -86,7 +86,7 @@ LAYERS = (
     {"exchange"},
     {"asks"},
     {"aiohttpparts", "inflating", "outgoing", "proxies", "retries", "stdlibhttp"},
-    {"connections", "httpxclients", "sessions"},
+    {"connections", "httpxclients", "offline", "sessions"},
     {"leanclients"},
     {"arguments", "functions", "senders"},
     {"codesenders", "credentials", "entries"},
@@ -255,8 +255,8 @@ def test_core_imports_point_down(layer: int) -> None:
             assert module != "errors" or name not in LIGHT or late, f"{where} when it is loaded"
 
 
-def test_errors_stand_on_the_contract_alone() -> None:
-    assert {module for module, _ in core_imports(IN_CORE / "errors.py")} <= {"provider"}
+def test_errors_stand_on_the_contract_and_the_codec_alone() -> None:
+    assert {module for module, _ in core_imports(IN_CORE / "errors.py")} <= {"codec", "provider"}
 
 
 @pytest.mark.parametrize("path", CORE, ids=name_of)

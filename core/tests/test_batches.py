@@ -179,6 +179,25 @@ def test_results_that_break_off_are_a_failure(server: Any, batches: Batches, ste
         next(results)
 
 
+@pytest.mark.parametrize("size", [5, 1000])
+@pytest.mark.parametrize(
+    ("end", "whole"), [("", True), ("\n", True), ("\r\n \r\n", True), ('\n{"custom_id": "c', False)]
+)
+def test_results_that_end_inside_a_line_are_not_whole(
+    server: Any, batches: Batches, end: str, whole: bool, size: int
+) -> None:
+    """They end as an answer does; read once more they may be whole."""
+    text = ("\n".join(json.dumps({"custom_id": name, "error": "no"}) for name in "ab") + end).encode()
+    server.script(server.stream(*(text[at : at + size] for at in range(0, len(text), size))))
+    results = batches.results(BatchState("completed", True, ("/files/f/content",)))
+    assert [next(results).custom_id for _ in "ab"] == ["a", "b"]
+    if whole:
+        assert next(results, None) is None
+    else:
+        with pytest.raises(openai.APIConnectionError, match="the results ended inside a line"):
+            next(results)
+
+
 @pytest.mark.parametrize("body", [{}, [], "text", {"id": "b1", "status": "x", "errors": 7}])
 def test_an_answer_that_cannot_be_read_is_one_of_openais_errors(server: Any, batches: Batches, body: Any) -> None:
     server.script(server.json(body))

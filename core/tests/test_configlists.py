@@ -168,3 +168,15 @@ def test_as_many_addresses_as_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_BASE", "http://a")
     with pytest.raises(ValueError, match="2 API keys and 1 addresses"):
         config_list_from_models(exclude="aoai")
+
+
+def test_a_short_list_of_many_bytes_is_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system would say that the name is too long, and quote it with the key in it."""
+    text = json.dumps([{"model": "ж" * 120, "api_key": "sk-1111"}], ensure_ascii=False)
+    assert len(text) < 255 < len(text.encode())
+    monkeypatch.setenv("OAI_CONFIG_LIST", text)
+    assert config_list_from_json("OAI_CONFIG_LIST") == json.loads(text)
+    monkeypatch.setenv("OAI_CONFIG_LIST", "sk-1111-" + "ж" * 120)
+    with pytest.raises(json.JSONDecodeError) as caught:
+        config_list_from_json("OAI_CONFIG_LIST")
+    assert "1111" not in str(caught.value)

@@ -161,6 +161,21 @@ def test_an_error_inside_a_stream_comes_after_what_came(
     assert diary.outcomes == ["failed"]
 
 
+@pytest.mark.parametrize("status", [200, 429])
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_character_and_no_number_in_an_error(
+    road: Any, server: Any, provider: Provider, diary: Any, stream: bool, status: int
+) -> None:
+    """Servers quote the prompt that they refuse, and cut it anywhere."""
+    error = {"message": "cut emoji \ud83d", "type": "t", "param": None, "code": 429, "x": float("nan")}
+    answer = server.json({"error": error}, status)
+    server.script(server.stream(server.event({"error": error})) if stream and status == 200 else answer)
+    road.make(provider)
+    with pytest.raises(openai.RateLimitError, match="cut emoji"):
+        road.text(road.stream()) if stream else road.create()
+    assert diary.outcomes == ["failed"]
+
+
 def test_an_error_event_after_half_a_line(road: Any, server: Any, provider: Provider) -> None:
     first, error = server.chunk("a"), server.event({"error": {"message": "down", "code": 500}})
     gate = threading.Event()

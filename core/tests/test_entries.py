@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import openai
 import pytest
 
 from dragoman.core import ConfigError
@@ -80,6 +81,32 @@ def test_secrets_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert read(base_url="http://env:8000").options == {"base_url": "http://env:8000"}
 
 
+def test_other_values_may_be_elsewhere_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_MODEL", "other")
+    monkeypatch.setenv("T", "2.5")
+    monkeypatch.setenv("R", "3")
+    (found,) = read_entries([{"model": "env:MY_MODEL", "timeout": "env:T", "max_retries": "env:R"}])
+    assert (found.model, found.raw["model"], found.place) == ("other", "other", "config_list[0] (other)")
+    assert (found.timeout, found.max_retries) == (2.5, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (3, 3),
+        (None, None),
+        ({"connect": 1, "read": None}, {"connect": 1, "read": None}),
+        (openai.Timeout(5, read=None), {"connect": 5, "read": None, "write": 5, "pool": 5}),
+    ],
+)
+def test_times(given: Any, expected: Any) -> None:
+    assert read(timeout=given).timeout == expected
+
+
+def test_an_entry_shows_no_key() -> None:
+    assert SECRET not in repr(read(api_key=SECRET, extra_body={"key": SECRET}))
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -96,11 +123,23 @@ def test_secrets_may_be_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ([{"model": "m", "price": "cheap"}], r"price must be"),
         ([{"model": "m", "price": [-1, 0]}], r"price must be"),
         ([{"model": "m", "api_rate_limit": 0}], r"api_rate_limit must be"),
+        *(
+            (
+                [{"model": "m", "timeout": value}],
+                r"config_list\[0\] \(m\): timeout must be a number of seconds, above 0",
+            )
+            for value in ("30", -1, 0, True, float("nan"), float("inf"), [3], {"connect": "5"}, {"all": 5}, "env:WORD")
+        ),
+        *(
+            ([{"model": "m", "max_retries": value}], r"config_list\[0\] \(m\): max_retries must be a whole number")
+            for value in ("3", 1.0, -1, True, "env:WORD")
+        ),
         ([{"model": "m", "api_key": "env:NOT_SET_ANYWHERE"}], r"environment variable NOT_SET_ANYWHERE, which is not"),
         ([{"model": "m", "api_key": "file:/does/not/exist"}], r"file /does/not/exist, which cannot be read"),
     ],
 )
-def test_a_wrong_list_is_told_by_its_place(given: Any, said: str) -> None:
+def test_a_wrong_list_is_told_by_its_place(given: Any, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORD", SECRET)
     with pytest.raises(ConfigError, match=said) as caught:
         read_entries(given)
     assert SECRET not in str(caught.value)

@@ -17,9 +17,13 @@ class Prices:
     """Knows one provider, and fails at another."""
 
     @hookimpl
-    def price_of(self, call: Any) -> Decimal | None:
+    def price_of(self, call: Any) -> Any:
         if call.provider == "broken":
             raise LookupError(call.model)
+        if call.provider == "odd":
+            return call.model
+        if call.provider == "float":
+            return 0.1
         known = call.provider == "here" and call.created > 0
         return Decimal(call.usage["prompt_tokens"]) / 1000 if known else None
 
@@ -43,3 +47,14 @@ def test_a_price_that_nobody_knows() -> None:
 def test_a_list_that_fails_is_no_price() -> None:
     with pytest.warns(UserWarning, match="price_of"):
         assert price_of_usage("broken", "m", USAGE) is None
+
+
+@pytest.mark.parametrize("price", ["n/a", "nan", "inf", ""])
+def test_what_is_no_price_is_told_with_its_plugin(price: str) -> None:
+    with pytest.warns(UserWarning, match=r"price_of of .*test_pricing.* failed: ValueError: it gave .*US dollars"):
+        assert price_of_usage("odd", price, USAGE) is None
+
+
+def test_numbers_of_other_kinds_are_prices() -> None:
+    assert price_of_usage("odd", "1.50", USAGE) == Decimal("1.5")
+    assert price_of_usage("float", "m", USAGE) == Decimal("0.1")

@@ -26,6 +26,20 @@ def test_how_long_it_waits() -> None:
     assert 5 < soon < 31
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "nan",
+        "inf",
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 2026 00:00:00 +99999999999999999999",
+    ],
+)
+def test_what_is_no_time_is_not_said(said: str) -> None:
+    assert retry_wait(500, {"retry-after": said}, 1.5) == 1.5
+    assert retry_wait(500, {"retry-after-ms": said, "retry-after": "2"}, 1.5) == 2
+
+
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 529])
 def test_what_passes_is_tried_again(status: int) -> None:
     assert retry_wait(status, {}, 0.3) == 0.3

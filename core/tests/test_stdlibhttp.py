@@ -69,8 +69,16 @@ def test_ends_are_where_the_standard_library_finds_them(
 ) -> None:
     head = b"\r\n".join([b" ".join(first), *headers[:count], b"X-More: a: b", b"", b""])
     found, expected = (read(head + b"{}", method, kind) for kind in (Response, http.client.HTTPResponse))
-    for name in ("version", "status", "code", "reason", "length", "chunked", "will_close"):
+    for name in ("version", "status", "code", "reason", "length", "will_close"):
         assert getattr(found, name) == getattr(expected, name), name
+    # The standard library would wait for chunks where there are none.
+    assert found.chunked == (expected.chunked and expected.length != 0)
+
+
+@pytest.mark.parametrize(("status", "method"), [(b"204", "POST"), (b"304", "POST"), (b"200", "HEAD")])
+def test_an_answer_without_a_body_has_none(status: bytes, method: str) -> None:
+    found = read(b"HTTP/1.1 " + status + b" So\r\nTransfer-Encoding: chunked\r\n\r\n", method)
+    assert (found.read1(9), found.read(), found.will_close) == (b"", b"", False)
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,19 @@ def test_answers_and_streams_over_every_road(
     assert "end" not in streamed["reply"]
 
 
+@pytest.mark.parametrize("key", ["", "sk-here-1111"], ids=["plain", "scrubbed"])
+def test_half_a_character_comes_again(
+    road: Road, server: Loopback, provider: Provider, absent: Provider, folder: Path, key: str
+) -> None:
+    """Models cut an emoji at max_tokens; JSON can say what is left, and UTF-8 cannot."""
+    choice = {**server.COMPLETION["choices"][0], "message": {"role": "assistant", "content": f"cut \ud83d {key}"}}
+    server.script(server.json({**server.COMPLETION, "api_key": key, "choices": [choice]}))
+    road.make(provider, record=Recorder(folder))
+    assert "cut \ud83d" in road.create().choices[0].message.content
+    road.make(absent, replay=folder)
+    assert "cut \ud83d" in road.create().choices[0].message.content
+
+
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
 def test_failures_in_the_vendors_words(
     road: Road, server: Loopback, provider: Provider, absent: Provider, folder: Path, status: int

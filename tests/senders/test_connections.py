@@ -132,6 +132,34 @@ def test_closing_from_another_thread(our_sync_caller: Any, server: Any, wires: A
     assert server.gone.acquire(timeout=10)
 
 
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "elsewhere"])
+def test_closing_the_client_while_a_task_reads(async_caller: Any, server: Any, wires: Any, elsewhere: bool) -> None:
+    """Its own time-out has gone with the connection: it would wait for ever. `elsewhere`: closed by another loop."""
+    if async_caller.kind == "mistralai" or (elsewhere and async_caller.kind in {"http", "own"}):
+        pytest.skip("httpx by itself, which is bound to one loop")
+    server.script(wires.begun(async_caller.wire, "one ", "two ", "three"), _until_closed, "cut")
+    async_caller.make(server.origin)
+
+    async def scenario() -> None:
+        stream = await async_caller.client.chat.completions.create(
+            model="m1", messages=[{"role": "user", "content": "Hi"}], max_tokens=9, stream=True
+        )
+        heard = wires.Heard()
+        while "one two" not in heard.text:
+            heard.add(await anext(stream))
+        reading = asyncio.create_task(heard.alisten(stream))
+        await asyncio.sleep(0)
+        if elsewhere:
+            await asyncio.to_thread(lambda: asyncio.run(async_caller.client.close()))
+        else:
+            await async_caller.client.close()
+        with pytest.raises(openai.APIConnectionError):
+            await asyncio.wait_for(reading, 10)
+
+    async_caller.run(scenario())
+    assert server.gone.acquire(timeout=10)
+
+
 def _waits(thread: threading.Thread) -> bool:
     """Whether a thread reads from a socket."""
     import sys

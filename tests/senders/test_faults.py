@@ -133,6 +133,17 @@ def test_a_stall(caller: Any, server: Any, wires: Any, before: str, stream: bool
     assert type(failure) is openai.APITimeoutError
 
 
+def test_no_time_at_all(caller: Any, server: Any) -> None:
+    """It is no limit of time that there is not, and no other failure."""
+    if caller.kind == "own" and not caller.asynchronous:
+        pytest.skip("httpx by itself says that the operation is in progress")
+    gate = threading.Event()
+    server.usual = lambda _: (gate,)
+    with pytest.raises(openai.APITimeoutError):
+        caller.make(server.origin, timeout=0).create()
+    gate.set()
+
+
 def test_a_slow_first_byte(caller: Any, server: Any, wires: Any) -> None:
     server.script(lambda _: time.sleep(0.3), wires.http(200, caller.wire.answer(wires.TEXT)))
     assert caller.make(server.origin).text() == wires.TEXT

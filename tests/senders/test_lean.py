@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import subprocess
 import sys
+import threading
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ import together
 
 from dragoman.anthropic import Anthropic
 from dragoman.core import AsyncClient, Client, async_lean_client, lean_client
+from dragoman.core.connections import Connections
 from dragoman.core.outgoing import Outgoing, Phases
 from dragoman.core.sessions import Sessions
 from dragoman.openai import OpenAI
@@ -131,6 +134,20 @@ def test_redirects_are_followed_without_the_key(caller: Any, server: Any, wires:
     assert "authorization" not in headers
 
 
+def test_a_proxy_elsewhere_is_refused_offline(caller: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would get the prompt, and of a server without TLS the key."""
+    if caller.kind == "own":
+        pytest.skip("not a client of ours")
+    monkeypatch.setenv("DRAGOMAN_OFFLINE", "1")
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:9")
+    with pytest.raises(openai.APIConnectionError, match=r"DRAGOMAN_OFFLINE is set and proxy\.invalid"):
+        caller.make(server.origin).create()
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with pytest.raises(openai.APIResponseValidationError):
+        caller.make(server.origin).create()
+    assert len(server.seen) == 1
+
+
 def test_no_request_goes_out_twice(caller: Any, server: Any, wires: Any) -> None:
     """With `max_retries=0`: the server may have done already what it was asked for."""
     _lean(caller)
@@ -237,6 +254,58 @@ def test_a_client_that_nobody_closes(server: Any, wires: Any) -> None:
     command = [sys.executable, "-c", _FORGOTTEN, f"{server.origin}/v1"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 (this Python, our text)
     assert (run.stdout, run.stderr) == ("", "")
+
+
+_FORKED = """
+import os, sys
+from dragoman.core import Client
+from dragoman.openai import OpenAI
+
+provider = OpenAI(name="here", api_key="k", base_url=sys.argv[1])
+client = Client(default_provider="here", providers=[provider], sender=sys.argv[2])
+
+def ask(text, **more):
+    return client.chat.completions.create(model="m1", messages=[{"role": "user", "content": text}], **more)
+
+ask("parent")
+stream = ask("stream", stream=True)
+ask("parent")
+child = os.fork()
+if not child:
+    ask("child")
+    client.close()
+    os._exit(0)
+os.waitpid(child, 0)
+ask("last")
+print("".join(choice.delta.content or "" for chunk in stream for choice in chunk.choices))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.parametrize("sender", ["sdk", "direct"])
+def test_a_child_leaves_its_parents_connections_alone(server: Any, wires: Any, sender: str) -> None:
+    gate = threading.Event()
+
+    def answer(body: bytes) -> tuple[Any, ...]:
+        if b'"stream":true' in body:
+            whole = wires.head() + wires.chunked(wires.OpenAIWire.stream(wires.TEXT), 30)
+            return whole[:300], gate, whole[300:]
+        if b'"last"' in body:
+            gate.set()
+        return (wires.http(200, wires.OpenAIWire.answer("x")),)
+
+    server.usual = answer
+    command = [sys.executable, "-W", "ignore", "-c", _FORKED, f"{server.origin}/v1", sender]
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=60, check=True)  # noqa: S603 (this Python, our text)
+    assert (run.stdout, run.stderr) == (f"{wires.TEXT}\n", "")
+    # The parent's stream, its other one, which it uses again, and the child's.
+    assert server.connections == 3
+
+
+def test_a_port_that_is_none(server: Any) -> None:
+    with pytest.raises(ValueError, match="Port"):
+        Connections("http://127.0.0.1:none", None)
+    gc.collect()
 
 
 def test_an_open_answer_has_its_headers_once(server: Any, wires: Any) -> None:

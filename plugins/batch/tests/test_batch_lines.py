@@ -8,6 +8,7 @@ from batch_lab import completion, request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dragoman.batch.failures import failed
 from dragoman.batch.lines import LONGEST_ID, bad_line, output_line, read_line, refusal_of
 from dragoman.batch.records import BadLine, Request, Result
 
@@ -101,6 +102,14 @@ def test_half_a_character_is_kept() -> None:
     assert json.loads(line)["custom_id"] == "\ud83d"
 
 
+def test_half_a_character_in_an_error_is_kept() -> None:
+    error = {"message": "cut emoji \ud83d", "type": None, "param": float("nan"), "code": "c"}
+    written = output_line(Result("a", 3, error=error))
+    written.decode()
+    assert b"NaN" not in written
+    assert json.loads(written)["error"] == {**error, "param": None, "line": 3}
+
+
 @given(JSON)
 def test_any_json_is_a_request_or_a_reason(value: Any) -> None:
     found = read(value)
@@ -141,3 +150,19 @@ def test_nobody_answered() -> None:
     assert found["response"] is None
     assert found["error"] == {**error, "line": 3}
     assert Result("a", 3, 200, json.dumps(completion()).encode()).body == completion()
+
+
+class Untold(Exception):  # noqa: N818 (it stands for any)
+    def __str__(self) -> str:
+        raise LookupError
+
+
+def test_a_failure_that_cannot_be_told_is_a_result_too() -> None:
+    found = failed(Untold(), Request("a", {}, line=3), str)
+    assert json.loads(output_line(found))["error"] == {
+        "code": "internal_error",
+        "line": 3,
+        "message": "Untold, which cannot be told (LookupError)",
+        "param": None,
+        "type": "server_error",
+    }

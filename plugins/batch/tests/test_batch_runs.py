@@ -98,6 +98,46 @@ def test_a_refusal_is_kept_as_openai_does(vendor: Vendor, tmp_path: Path) -> Non
     assert read(tmp_path / "errors.jsonl") == []
 
 
+@pytest.mark.parametrize("status", [200, 400])
+def test_half_a_character_in_an_error_is_one_requests_affair(vendor: Vendor, tmp_path: Path, status: int) -> None:
+    """Servers quote the prompt, and cut it anywhere."""
+
+    async def answer(body: Json) -> Any:
+        if body["messages"][-1]["content"] != "question 2":
+            return await usual(body)
+        return status, {}, {"error": {"message": "cut emoji \ud83d", "type": None, "code": "c", "x": float("nan")}}
+
+    vendor.answer = answer
+    summary = go(tmp_path, [request(number) for number in (1, 2, 3)])
+    assert (summary.answered, summary.failed, summary.failure) == (2, 1, None)
+    assert "cut emoji \ud83d" in json.dumps(read(tmp_path / "errors.jsonl"), ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("usage", "tokens"),
+    [
+        ({"prompt_tokens": "5", "completion_tokens": "x"}, (0, 0)),
+        ({"prompt_tokens": 5, "completion_tokens": None, "total_tokens": "n/a"}, (5, 0)),
+        ({"prompt_tokens": 5.0, "completion_tokens": 1e999}, (5, 0)),
+        ([1], (0, 0)),
+        ("n/a", (0, 0)),
+    ],
+)
+def test_odd_counts_are_not_known(vendor: Vendor, tmp_path: Path, usage: Any, tokens: tuple[int, int]) -> None:
+    async def answer(body: Json) -> Any:
+        return 200, {}, {**await _completion(body), "usage": usage}
+
+    vendor.answer = answer
+    summary = go(tmp_path, [request(1)], limits={"openai": Limits(tokens_per_minute=1e9)})
+    assert (summary.answered, summary.failed, summary.failure) == (1, 0, None)
+    assert (summary.prompt_tokens, summary.completion_tokens) == tokens
+
+
+async def _completion(body: Json) -> Json:
+    _, _, answer = await usual(body)
+    return dict(answer)
+
+
 def test_other_endpoints(vendor: Vendor, tmp_path: Path) -> None:
     async def answer(body: Json) -> Any:
         usage = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}

@@ -35,6 +35,7 @@ def test_what_changes_no_answer_changes_no_key(fields: dict[str, Any]) -> None:
         {"provider": "other"},
         {"base_url": "https://b.test/v1"},
         {"base_url": "https://a.test:8000/v1"},
+        {"base_url": "https://a.test/v1?api-version=2"},
         {"request": {"model": "n"}},
         {"request": {"seed": 1}},
         {"request": {"messages": []}},

@@ -17,11 +17,11 @@ from dragoman.core.framing import NDJSON
 from dragoman.core.jobs import BatchJob, BatchResult, BatchState
 from dragoman.core.kinds import own_sender
 from dragoman.core.plugins import plugins
-from dragoman.core.provider import Call, Json, Provider, Reply, Wire
+from dragoman.core.provider import Call, Json, Provider, Reply, StreamCutError, Wire
 from dragoman.core.replies import accept
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from dragoman.core.failures import Phase
@@ -213,13 +213,9 @@ class Batches:
         call = self.call_of(wire)
         call.request["stream"] = True
         reply = self.deliver(call, lambda: self.sender.send(call, wire), lambda reply: reply)
-        frames = NDJSON()
         try:
-            for piece in reply.pieces if reply.pieces is not None else (reply.content,):
-                for event in frames.feed(piece):
-                    yield read(decode_json(event.data))
-            for event in frames.finish():
-                yield read(decode_json(event.data))
+            for value in _values(reply.pieces if reply.pieces is not None else (reply.content,)):
+                yield read(value)
         except Exception as exception:  # noqa: BLE001 (raised again, as what it means)
             failure = failure_of(exception, call, "decoding", reply.response)
             raise failure from failure.__cause__
@@ -247,6 +243,23 @@ class Batches:
             call.api_key, call.extra_headers = self.like.api_key, self.like.extra_headers
             call.extra_query = self.like.extra_query
         return call
+
+
+def _values(pieces: Iterable[bytes]) -> Iterator[Any]:
+    """Give JSON values, one a line. Raises `StreamCutError` if all ends inside a line, as when a file was cut."""
+    frames = NDJSON()
+    inside = False
+    for piece in pieces:
+        for event in frames.feed(piece):
+            yield decode_json(event.data)
+        begun = piece.rfind(b"\n") + 1
+        inside = (inside and not begun) or not (begun == len(piece) or piece[begun:].isspace())
+    last = frames.finish()
+    for event in last:
+        yield decode_json(event.data)
+    if inside and not last:
+        message = "the results ended inside a line"
+        raise StreamCutError(message)
 
 
 def _read_page(page: Json) -> Page:

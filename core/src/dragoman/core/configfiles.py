@@ -38,8 +38,8 @@ _WHERE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)")
 _TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("api_key", "api_type", "base_url", "client_host", "organization", "project"), (str,)),
     **dict.fromkeys(("api_version", "azure_ad_token", "azure_deployment", "azure_endpoint"), (str,)),
-    **dict.fromkeys(("frequency_penalty", "presence_penalty", "temperature", "timeout", "top_p"), (float, int)),
-    **dict.fromkeys(("max_completion_tokens", "max_retries", "max_tokens", "n", "seed", "top_logprobs"), (int,)),
+    **dict.fromkeys(("frequency_penalty", "presence_penalty", "temperature", "top_p"), (float, int)),
+    **dict.fromkeys(("max_completion_tokens", "max_tokens", "n", "seed", "top_logprobs"), (int,)),
     **dict.fromkeys(("reasoning_effort", "service_tier", "verbosity"), (str,)),
     **dict.fromkeys(("logprobs", "parallel_tool_calls", "store", "stream"), (bool,)),
     "stop": (str, list),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ log = logging.getLogger("dragoman")
 Filter = dict[str, Any]
 
 _DEFAULT_MODELS = ("gpt-4", "gpt-3.5-turbo")
-#: A longer text is JSON: asking the system for a file of that name would fail.
+#: In bytes. A longer text is JSON: asking the system for a file of that name would fail.
 _LONGEST_PATH = 255
 #: AutoGen 0.2's own default for Azure.
 _AZURE_API_VERSION = "2024-02-01"
@@ -87,9 +88,16 @@ def config_list_from_json(
     if not value:
         path = Path(file_location or "") / env_or_file
         return filter_config(_parse(path.read_text("utf-8-sig"), str(path)), filter_dict)
-    if len(value) < _LONGEST_PATH and Path(value).exists():
+    if _names_a_file(value):
         return filter_config(_parse(Path(value).read_text("utf-8-sig"), value), filter_dict)
     return filter_config(_parse(value, f"the environment variable {env_or_file}"), filter_dict)
+
+
+def _names_a_file(value: str) -> bool:
+    # What the system says of a text that can be no path would quote it, and it may be JSON with keys.
+    with suppress(OSError, ValueError):
+        return len(os.fsencode(value)) < _LONGEST_PATH and Path(value).exists()
+    return False
 
 
 def _parse(text: str, place: str) -> list[Json]:

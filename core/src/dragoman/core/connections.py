@@ -6,6 +6,7 @@ Failures are raised as the exceptions that httpx has for them, so that all sende
 from __future__ import annotations
 
 import http.client
+import os
 import socket
 import threading
 import time
@@ -32,9 +33,8 @@ from dragoman.core.outgoing import (
 )
 from dragoman.core.stdlibhttp import (
     Connection,
-    PlainConnection,
     Response,
-    SecureConnection,
+    connect,
     limit,
     read_failure,
     readable,
@@ -58,15 +58,16 @@ class Connections:
     """
 
     def __init__(self, origin: str, proxy: Proxy | None, *, resends: bool = True) -> None:
+        self._idle: list[tuple[float, Connection]] = []
         parts = urlsplit(origin)
         self._secure = parts.scheme == "https"
         self._place = (parts.hostname or "", parts.port or (443 if self._secure else 80))
         self._proxy = proxy
         self._resends = resends
         self._context: Any = None
-        self._idle: list[tuple[float, Connection]] = []
         self._answers: set[Answer] = set()
         self._free = CONNECTIONS
+        self._process = os.getpid()
         # Its own thread may enter it again: while it is held, Python may collect a stream that was left, and close it.
         self._changed = threading.Condition(threading.RLock())
         self._open = True
@@ -100,6 +101,7 @@ class Connections:
     def close(self) -> None:
         """Close all connections; a reader in another thread gets an exception."""
         with self._changed:
+            self._leave_parents()
             self._open = False
             idle, self._idle = self._idle, []
             answers = list(self._answers)
@@ -129,6 +131,7 @@ class Connections:
         """Return a connection that waits for use, the last used first."""
         while True:
             with self._changed:
+                self._leave_parents()
                 if not self._idle:
                     return None
                 until, connection = self._idle.pop()
@@ -136,25 +139,20 @@ class Connections:
                 return connection
             connection.close()
 
+    def _leave_parents(self) -> None:
+        """After a fork, let go of what is the parent's: the two would read each other's answers."""
+        if self._process == os.getpid():
+            return
+        self._process = os.getpid()
+        for _, connection in self._idle:
+            connection.close()
+        self._idle.clear()
+        self._answers.clear()
+
     def _connected(self, sent: Outgoing) -> Connection:
-        host, port = (self._proxy.host, self._proxy.port) if self._proxy is not None else self._place
-        connection: Connection
         if self._secure:
             self._context = self._context or httpx.create_ssl_context()
-            connection = SecureConnection(host, port, timeout=sent.timeout.connect, context=self._context)
-            if self._proxy is not None:
-                connection.set_tunnel(*self._place, headers=dict(self._proxy.headers))
-        else:
-            connection = PlainConnection(host, port, timeout=sent.timeout.connect)
-        try:
-            connection.connect()
-        except TimeoutError as cause:
-            message = f"no connection to {host}:{port} within {sent.timeout.connect} s"
-            raise httpx.ConnectTimeout(message) from cause
-        except (OSError, UnicodeError, http.client.HTTPException) as cause:
-            connection.close()
-            refused = str(cause).startswith("Tunnel connection failed")
-            raise (httpx.ProxyError if refused else httpx.ConnectError)(str(cause)) from cause
+        connection = connect(self._place, self._proxy, self._context, sent.timeout.connect)
         keep_alive(connection.sock)
         return connection
 

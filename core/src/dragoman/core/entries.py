@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dragoman.core.arguments import parameters
+from dragoman.core.arguments import parameters, plain_timeout
 from dragoman.core.errors import ConfigError
 from dragoman.core.headerlists import merge_headers
 from dragoman.core.policy import POLICIES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from dragoman.core.provider import Json, OnUnsupported, Timeout
 
 #: AutoGen's `api_type` -> the provider's name, where the two differ. AutoGen compares the beginning only.
@@ -69,6 +69,8 @@ _OTHERS = frozenset(
         "timeout",
     }
 )
+#: What a time-out may be given for, each alone.
+_PHASES = {"connect", "read", "write", "pool"}
 #: Request parameters that belong to the call and not to the model.
 _OF_THE_CALL = frozenset({"messages", "model"})
 
@@ -86,7 +88,7 @@ class Entry:
     options: Json = field(default_factory=dict, repr=False)
     azure: Json | None = field(default=None, repr=False)
     params: Json = field(default_factory=dict)
-    extra_body: Json = field(default_factory=dict)
+    extra_body: Json = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     query: Mapping[str, object] = field(default_factory=dict, repr=False)
     timeout: Timeout = None
@@ -124,7 +126,7 @@ def _read(number: int, given: Any) -> Entry:
     if not isinstance(given, dict):
         message = f"{where} must be an object, not {type(given).__name__}"
         raise ConfigError(message)
-    model = given.get("model")
+    model = follow(where, "model", given.get("model"))
     if not isinstance(model, str) or not model:
         raise _fault(where, "model", "has no model; give it the name of one")
     where = f"{where} ({model})"
@@ -145,8 +147,8 @@ def _read(number: int, given: Any) -> Entry:
         extra_body={**_object(where, entry, "extra_body"), **{key: entry[key] for key in _VENDORS_OWN & entry.keys()}},
         headers=merge_headers(*(_object(where, entry, key) for key in _HEADERS)),
         query=_joined(where, entry, _QUERY),
-        timeout=entry.get("timeout"),
-        max_retries=entry.get("max_retries"),
+        timeout=_timeout(where, _number(given, entry, "timeout", float)),
+        max_retries=_retries(where, _number(given, entry, "max_retries", int)),
         on_unsupported=_policy(where, entry.get("on_unsupported")),
         tags=_tags(where, entry.get("tags")),
         price=_price(where, entry.get("price")),
@@ -254,6 +256,34 @@ def _price(where: str, given: Any) -> tuple[Decimal, Decimal] | None:
     if not valid or any(isinstance(number, bool) for number in pair):
         raise _fault(where, "price", "price must be [prompt, completion], each in US dollars for 1000 tokens")
     return prompt, completion
+
+
+def _number(given: Json, entry: Json, key: str, kind: type[float]) -> Any:
+    """Return a value; one that stood elsewhere is a text, and its number is meant."""
+    value = entry.get(key)
+    if isinstance(value, str) and value is not given[key]:
+        with suppress(ValueError):
+            return kind(value)
+    return value
+
+
+def _timeout(where: str, given: Any) -> Timeout:
+    """Read seconds, or seconds for each phase, as the HTTP library's own `Timeout` has them."""
+    found = plain_timeout(given) if hasattr(given, "as_dict") else given
+    phases = found.values() if isinstance(found, Mapping) and found.keys() <= _PHASES else [found]
+    if not all(phase is None or _is_time(phase) for phase in phases):
+        raise _fault(where, "timeout", "timeout must be a number of seconds, above 0")
+    return found
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+def _retries(where: str, given: Any) -> int | None:
+    if given is not None and (not isinstance(given, int) or isinstance(given, bool) or given < 0):
+        raise _fault(where, "max_retries", "max_retries must be a whole number, at least 0")
+    return given
 
 
 def _rate(where: str, given: Any) -> float | None:

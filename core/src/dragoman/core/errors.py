@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import openai
 
+from dragoman.core.codec import encode_lenient
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -120,7 +122,8 @@ def status_error(  # noqa: PLR0913 (one keyword for each fact of the failure)
     """Make the `openai` exception for an HTTP status; `error` is OpenAI's error object, and its `body`."""
     headers = headers or {}
     if response is None:
-        response = httpx.Response(status, headers=dict(headers), json={"error": error}, request=a_request(path))
+        content = encode_lenient({"error": error})
+        response = made_response(status, {"content-type": "application/json", **headers}, content, path)
     kind = _STATUS_CLASSES.get(status)
     if kind is None:
         kind = openai.InternalServerError if status >= _SERVER_ERROR else openai.APIStatusError

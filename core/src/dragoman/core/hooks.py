@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core.offers import SELECTION
@@ -12,7 +13,6 @@ from dragoman.core.usage import UsageMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from decimal import Decimal
     from types import CodeType
 
     from pluggy import HookCaller
@@ -76,11 +76,11 @@ class Hooks:
     def price_of(self, call: Call) -> Decimal | None:
         """Ask what an ended call cost, in US dollars; None if nobody knows, or if somebody fails."""
         try:
-            price: Decimal | None = self._relay.price_of(call=call)
+            price = self._relay.price_of(call=call)
+            return None if price is None else _dollars(price)
         except Exception as exception:  # noqa: BLE001 (as above)
             self._warn("price_of", exception)
             return None
-        return price
 
     def _listeners(self) -> list[Callable[..., object]]:
         """Each `after_call` alone, so that one that fails does not silence the rest; wrappers need all in one."""
@@ -115,12 +115,28 @@ class Hooks:
         steps = list(_steps(exception))
         module = next((name for name, _ in steps if name.partition(".")[0] != "pluggy" and name != __name__), "")
         codes = [code for _, code in steps]
-        for one in getattr(self._relay, hook).get_hookimpls():
-            offer = self._plugins.offer_of(one.plugin) if _code(one.function) in codes else None
+        # What a hook returned has no way to it: then it is one of all that have it.
+        suspects = getattr(self._relay, hook).get_hookimpls()
+        suspects = [one for one in suspects if _code(one.function) in codes or not module]
+        module = module or " or ".join(one.function.__module__ for one in suspects)
+        for one in suspects:
+            offer = self._plugins.offer_of(one.plugin)
             if offer is not None:
                 remedy = f"to go on without it: {SELECTION}=no:{offer.name}"
                 return f"{hook} of {offer.origin} ({module}) {failure}; {remedy}"
         return f"{hook} of {module or 'a plugin'} {failure}"
+
+
+def _dollars(price: Any) -> Decimal:
+    """Read what a hook said; only a Decimal can be added to others. Raises ValueError for what is no amount."""
+    try:
+        found = Decimal(str(price))
+    except ArithmeticError:
+        found = Decimal("NaN")
+    if not found.is_finite():
+        message = f"it gave {price!r}, which is no number of US dollars"
+        raise ValueError(message)
+    return found
 
 
 def _wanted(*hooks: HookCaller) -> bool:

@@ -14,7 +14,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core import errors
-from dragoman.core.outgoing import Outgoing, Phases
+from dragoman.core.offline import refuse_offline
+from dragoman.core.outgoing import Outgoing, phases
 from dragoman.core.proxies import only_plain_proxies, proxy_for
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ class _Places:
         self._lock = threading.Lock()
 
     def _place(self, origin: str) -> Any:
+        refuse_offline(origin)
         found = self._places.get(origin)
         if found is None:
             with self._lock:
@@ -180,7 +182,7 @@ class _Places:
             url.raw_path.decode("ascii"),
             [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
             content or None,
-            Phases(*map(limits.get, Phases._fields)),
+            phases(limits),
             streams=True,
         )
 

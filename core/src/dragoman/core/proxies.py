@@ -32,12 +32,9 @@ def proxy_for(url: str) -> Proxy | None:
 
     Raises `DragomanError` for a proxy that is not spoken to in plain HTTP.
     """
-    target = urlsplit(url)
-    found = getproxies()
-    address = found.get(target.scheme) or found.get("all")
-    if not address or _spared(target, found.get("no", "")):
+    parts = proxy_address(url)
+    if parts is None:
         return None
-    parts = urlsplit(address if "://" in address else f"http://{address}")
     if parts.scheme != "http" or not parts.hostname:
         message = (
             f"the direct sender goes through http:// proxies only, not through {parts.scheme}://: "
@@ -46,6 +43,16 @@ def proxy_for(url: str) -> Proxy | None:
         raise DragomanError(message)
     headers = {"Proxy-Authorization": basic_auth(parts)} if parts.username else {}
     return Proxy(parts.hostname, parts.port or PORTS["http"], headers)
+
+
+def proxy_address(url: str) -> SplitResult | None:
+    """Return the address of the proxy for an address, of whatever kind it is."""
+    target = urlsplit(url)
+    found = getproxies()
+    address = found.get(target.scheme) or found.get("all")
+    if not address or _spared(target, found.get("no", "")):
+        return None
+    return urlsplit(address if "://" in address else f"http://{address}")
 
 
 def only_plain_proxies() -> bool:

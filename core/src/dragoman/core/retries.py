@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from contextlib import suppress
@@ -49,12 +50,14 @@ def retry_wait(
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read how many seconds the server asks us to wait: a number, or a date."""
+    """Read how many seconds the server asks us to wait: a number, or a date; None: it does not say."""
     with suppress(KeyError, ValueError):
-        return float(headers["retry-after-ms"]) / 1000
+        if math.isfinite(milliseconds := float(headers["retry-after-ms"])):
+            return milliseconds / 1000
     text = headers.get("retry-after", "")
     with suppress(ValueError):
-        return float(text)
-    with suppress(ValueError):
+        return seconds if math.isfinite(seconds := float(text)) else None
+    # Numbers that no date has are too large for the system.
+    with suppress(OverflowError, ValueError):
         return parsedate_to_datetime(text).timestamp() - time.time()
     return None

@@ -12,7 +12,7 @@ import weakref
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
 import yarl
@@ -80,14 +80,14 @@ class Sessions:
             # aiohttp gives these to tunnels only.
             self._proxy_headers = {} if self._secure else dict(proxy.headers)
         self._context: Any = None
-        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._sessions: dict[asyncio.AbstractEventLoop, _Session] = {}
         self._lock = threading.Lock()
         # aiohttp logs an error for a session that nobody closed; the SDKs' own clients are not so strict.
         weakref.finalize(self, _leave_all, self._sessions)
 
     async def open(self, sent: Outgoing) -> AsyncAnswer:
         """Send a request and read the head of its answer. Raises the HTTP library's `TransportError`."""
-        session = self._session()
+        session, answers = self._session()
         if not self._resends:
             # Two turns of the loop: then it knows of kept connections that the server has closed meanwhile.
             await asyncio.sleep(0)
@@ -110,16 +110,18 @@ class Sessions:
                     # A connection that was kept, and that the server has closed meanwhile.
                     continue
                 raise _failure(exception) from exception
-            return AsyncAnswer(response, sent)
+            answer = AsyncAnswer(response, sent)
+            answers.add(answer)
+            return answer
 
     async def close(self) -> None:
-        """Close all connections, those of other loops too."""
+        """Close all connections, those of other loops too; a reader in another task gets an exception."""
         with self._lock:
             sessions = [*self._sessions.items()]
             self._sessions.clear()
         for loop, session in sessions:
             if loop is asyncio.get_running_loop():
-                await session.close()
+                await _end(session)
             else:
                 _leave(loop, session)
 
@@ -128,7 +130,7 @@ class Sessions:
         headers.update(self._proxy_headers)
         return headers
 
-    def _session(self) -> aiohttp.ClientSession:
+    def _session(self) -> _Session:
         """Return the running loop's session, made when first asked for."""
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
@@ -137,7 +139,7 @@ class Sessions:
                 for other in [*self._sessions]:
                     if other.is_closed():
                         _leave(other, self._sessions.pop(other))
-                session = self._sessions[loop] = self._made()
+                session = self._sessions[loop] = _Session(self._made(), weakref.WeakSet())
         return session
 
     def _made(self) -> aiohttp.ClientSession:
@@ -159,6 +161,13 @@ class Sessions:
             max_line_size=_LONGEST_HEADER,
             max_field_size=_LONGEST_HEADER,
         )
+
+
+class _Session(NamedTuple):
+    """One loop's connections, and the answers that came over them."""
+
+    client: aiohttp.ClientSession
+    answers: weakref.WeakSet[AsyncAnswer]
 
 
 class AsyncAnswer:
@@ -221,6 +230,11 @@ class AsyncAnswer:
             raise
         self._response.release()
 
+    def interrupt(self) -> None:
+        """Break off, whoever is reading."""
+        if not self._over:
+            self._response.close()
+
     async def _receive(self) -> bytes:
         content: aiohttp.StreamReader = self._response.content
         try:
@@ -282,16 +296,23 @@ def _failure(exception: Exception) -> Exception:
     return failure
 
 
-def _leave_all(sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession]) -> None:
+async def _end(session: _Session) -> None:
+    # aiohttp would close the connections below their readers, who would wait for ever.
+    for answer in [*session.answers]:
+        answer.interrupt()
+    await session.client.close()
+
+
+def _leave_all(sessions: dict[asyncio.AbstractEventLoop, _Session]) -> None:
     for loop, session in sessions.items():
         _leave(loop, session)
 
 
-def _leave(loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession) -> None:
+def _leave(loop: asyncio.AbstractEventLoop, session: _Session) -> None:
     """Close what belongs to another loop, as far as it still runs."""
     if not loop.is_running():
         # Nothing can be awaited there; but what says that it is closed is not reported as forgotten.
         with suppress(RuntimeError):
-            next(session.close().__await__(), None)
+            next(session.client.close().__await__(), None)
     else:
-        asyncio.run_coroutine_threadsafe(session.close(), loop)
+        asyncio.run_coroutine_threadsafe(_end(session), loop)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable
 
+    from dragoman.core.proxies import Proxy
+
 #: Headers in their order, as they came.
 Fields = list[tuple[bytes, bytes]]
 
@@ -94,7 +96,7 @@ class Response(http.client.HTTPResponse):
             raise http.client.HTTPException(message)
         self.length = int(length) if length and not self.chunked else None
         if self.status in _BODILESS or self._method == "HEAD":
-            self.length = 0
+            self.chunked, self.length = False, 0
         self.will_close = self.will_close or (self.length is None and not self.chunked)
 
 
@@ -150,6 +152,28 @@ class SecureConnection(_AtOnce, http.client.HTTPSConnection):
 
 
 Connection = PlainConnection | SecureConnection
+
+
+def connect(place: tuple[str, int], proxy: Proxy | None, context: Any, seconds: float | None) -> Connection:
+    """Connect to a server within so many seconds, through a proxy where one is given; `context` is that of TLS."""
+    host, port = place if proxy is None else (proxy.host, proxy.port)
+    connection: Connection
+    if context is None:
+        connection = PlainConnection(host, port, timeout=seconds)
+    else:
+        connection = SecureConnection(host, port, timeout=seconds, context=context)
+        if proxy is not None:
+            connection.set_tunnel(*place, headers=dict(proxy.headers))
+    try:
+        connection.connect()
+    except TimeoutError as cause:
+        message = f"no connection to {host}:{port} within {seconds} s"
+        raise httpx.ConnectTimeout(message) from cause
+    except (OSError, UnicodeError, http.client.HTTPException) as cause:
+        connection.close()
+        refused = str(cause).startswith("Tunnel connection failed")
+        raise (httpx.ProxyError if refused else httpx.ConnectError)(str(cause)) from cause
+    return connection
 
 
 def read_failure(cause: BaseException, seconds: float | None = None) -> Exception:

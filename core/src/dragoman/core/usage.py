@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dragoman.core.provider import Call
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 #: Asking for a price may load a price list: it is done when somebody wants to know, or when so many calls wait.
 _WAITING = 1000
+#: What the prompt's tokens and the completion's are called in chats, and in other endpoints.
+_PROMPT, _COMPLETION = ("prompt_tokens", "input_tokens"), ("completion_tokens", "output_tokens")
+#: How the names of endpoints end that only count what a request would have.
+_COUNTING = ("/count_tokens", "/input_tokens")
 
 
 @dataclass(slots=True)
@@ -35,13 +40,14 @@ class ModelUsage:
         return self.prompt_tokens + self.completion_tokens
 
     def add(self, usage: Json | None) -> None:
-        """Count one call."""
+        """Count one call; usage without numbers is as good as none."""
         self.calls += 1
-        if usage is None:
+        counts = counts_of(usage)
+        if counts is None:
             self.uncounted += 1
             return
-        self.prompt_tokens += usage.get("prompt_tokens") or 0
-        self.completion_tokens += usage.get("completion_tokens") or 0
+        self.prompt_tokens += counts[0]
+        self.completion_tokens += counts[1]
 
     def pay(self, cost: Decimal | None) -> None:
         """Add what one call cost."""
@@ -79,8 +85,10 @@ class UsageMeter:
         self._lock = threading.RLock()
 
     def count(self, call: Call) -> None:
-        """Count a call that has ended, unless nothing came of it."""
-        usage = call.usage
+        """Count a call of a model that has ended, unless nothing came of it."""
+        if not call.model or call.method != "POST" or call.endpoint.endswith(_COUNTING):
+            return
+        usage = _named(call.usage)
         if call.outcome != "complete" and usage is None:
             return
         with self._lock:
@@ -88,7 +96,7 @@ class UsageMeter:
             for one in sums:
                 one.add(usage)
             if usage is not None and call.price is None and self._may_know():
-                self._remember(call)
+                self._remember(call, usage)
                 return
             cost = None if usage is None or call.price is None else _cost(usage, call.price)
             for one in sums:
@@ -112,9 +120,9 @@ class UsageMeter:
         parts = [self._summary.total] if call.answered else [self._summary.total, self._summary.actual]
         return [part.setdefault(name, ModelUsage()) for part in parts]
 
-    def _remember(self, call: Call) -> None:
+    def _remember(self, call: Call, usage: Json) -> None:
         bare = Call(call.provider, call.model, {}, call.endpoint, created=call.created)
-        bare.usage, bare.answered = call.usage, call.answered
+        bare.usage, bare.answered = usage, call.answered
         self._unpriced.append(bare)
         if len(self._unpriced) >= _WAITING:
             self._pay()
@@ -127,6 +135,33 @@ class UsageMeter:
                 usage.pay(cost)
 
 
+def counts_of(usage: Any) -> tuple[int, int] | None:
+    """Return the tokens of the prompt and of the completion; None: it does not say them, or not in numbers."""
+    said = [_said(usage, names) for names in (_PROMPT, _COMPLETION)] if isinstance(usage, dict) else []
+    if all(value is None for value in said) or not all(map(_is_count, said)):
+        return None
+    prompt, completion = (int(value or 0) for value in said)
+    return prompt, completion
+
+
+def _said(usage: Json, names: tuple[str, ...]) -> Any:
+    return next((usage[name] for name in names if name in usage), None)
+
+
+def _is_count(value: Any) -> bool:
+    """Whether it is a number, or nothing: embeddings have no completion."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return value is None or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _named(usage: Any) -> Json | None:
+    """Return usage with its counts by chat's names, by which calls are priced; None: there are none."""
+    counts = counts_of(usage)
+    return None if counts is None else {**usage, "prompt_tokens": counts[0], "completion_tokens": counts[1]}
+
+
 def _cost(usage: Json, price: tuple[Decimal, Decimal]) -> Decimal:
     prompt, completion = price
-    return (prompt * (usage.get("prompt_tokens") or 0) + completion * (usage.get("completion_tokens") or 0)) / 1000
+    cost: Decimal = (prompt * usage["prompt_tokens"] + completion * usage["completion_tokens"]) / 1000
+    return cost

@@ -9,7 +9,7 @@ import openai
 import pytest
 from vendor_lab import Anthropic, Batch, Fault, Mistral, OpenAI, Together
 
-from dragoman.batch import Request
+from dragoman.batch import Request, Summary
 from dragoman.batch.parts import State
 from dragoman.core import DragomanError, batches_of
 
@@ -36,6 +36,19 @@ def test_what_goes_in_comes_out(run: Run) -> None:
     assert (answered.usage["total_tokens"], answered.status, answered.line) == (8, 200, 1)
     assert (answered.provider, refused.provider, refused.request_id) == (run.vendor.name, run.vendor.name, "req-2")
     assert list(run.state.parent.iterdir()) == []
+
+
+def test_odd_counts_and_half_a_character(run_at: Callable[[type], Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vendor_lab.USAGE", {"prompt_tokens": "5", "completion_tokens": "x"})
+    run = run_at(OpenAI)
+    run.ask("cut emoji \ud83d")
+    run.go()
+    result = run.results["id-1"]
+    assert run.said() == {"id-1": "You said: cut emoji \ud83d"}
+    result.content.decode()
+    summary = Summary()
+    summary.count(result)
+    assert (summary.answered, summary.tokens, summary.unpriced) == (1, 0, 1)
 
 
 def test_a_batch_that_expires_gives_what_it_has(run: Run) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urlsplit
 
 from dragoman.core.secrecy import SHORTEST, secret_variables
-from dragoman.core.tapes.tape import PLACEHOLDER
+from dragoman.core.tapes.tape import PLACEHOLDER, encoded
 
 if TYPE_CHECKING:
     from dragoman.core.provider import Call, Json, Provider, Wire
@@ -115,7 +115,7 @@ class Scrub:
         with suppress(ValueError, RecursionError):
             value = json.loads(data)
             if isinstance(value, dict | list) and (named := self._fields(value, place)) != value:
-                return json.dumps(named, ensure_ascii=False).encode("utf-8", "surrogatepass")
+                return encoded(named)
         return data
 
     def pieces(self, pieces: Iterable[bytes], place: str) -> list[bytes]:

@@ -82,10 +82,18 @@ def write_content(content: bytes) -> Json:
 def read_content(said: Json) -> bytes:
     """Give the bytes that `write_content` said."""
     if "body" in said:
-        return json.dumps(said["body"], ensure_ascii=False).encode("utf-8", "surrogatepass")
+        return encoded(said["body"])
     if "base64" in said:
         return base64.b64decode(said["base64"], validate=True)
     return str(said.get("text", "")).encode("utf-8", "surrogatepass")
+
+
+def encoded(value: Any) -> bytes:
+    """Write JSON as people read it; half a surrogate pair, which UTF-8 cannot say, is escaped."""
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value).encode()
 
 
 def write_pieces(pieces: Iterable[tuple[int, bytes]]) -> list[Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from dragoman.batch.counts import counted
 from dragoman.batch.failures import failed, timed_out
 from dragoman.batch.records import Result
 from dragoman.core import AsyncService, make_ask, make_dispatcher
@@ -15,7 +16,7 @@ from dragoman.core import AsyncService, make_ask, make_dispatcher
 if TYPE_CHECKING:
     from dragoman.batch.engines import Settings
     from dragoman.batch.records import Request
-    from dragoman.core import Call, Json
+    from dragoman.core import Call
 
 
 class Answerer:
@@ -86,16 +87,6 @@ class Answerer:
             return cost
         call.usage = usage
         return self._dispatcher.hooks.price_of(call)
-
-
-def counted(usage: Json | None) -> Json | None:
-    """Return usage in the words of chats, which those of responses (`input_tokens`, …) are put into."""
-    if usage is None or "prompt_tokens" in usage:
-        return usage and {"completion_tokens": 0, **usage}
-    words = {"input_tokens_details": "prompt_tokens_details", "output_tokens_details": "completion_tokens_details"}
-    named = {ours: usage[theirs] for theirs, ours in words.items() if usage.get(theirs)}
-    tokens = {"prompt_tokens": usage.get("input_tokens") or 0, "completion_tokens": usage.get("output_tokens") or 0}
-    return {**tokens, **named}
 
 
 def one_line(content: bytes) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dragoman.batch.answering import Answerer
+from dragoman.batch.counts import counted
 from dragoman.batch.options import RETRIES, TIMEOUT, settings_of
 from dragoman.batch.records import Request
 from dragoman.core import DragomanError
@@ -138,7 +139,7 @@ def _told(result: Result) -> tuple[Any, ...]:
     if result.error is not None:
         return (*(None,) * len(_COLUMNS), json.dumps(result.error, ensure_ascii=False))
     choice = (result.body.get("choices") or [{}])[0]
-    usage = result.usage or {}
+    usage = counted(result.usage) or {}
     return (
         (choice.get("message") or {}).get("content"),
         result.content.decode(),

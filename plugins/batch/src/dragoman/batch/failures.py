@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
+from dragoman.batch.lines import dump
 from dragoman.batch.records import Result
 from dragoman.core import retry_wait
 
@@ -34,7 +34,17 @@ _UNSAID = -1.0
 
 
 def failed(exception: BaseException, request: Request, redacted: Callable[[str], str]) -> Result:
-    """Make a result of a failure. `redacted` takes providers' keys out of a text."""
+    """Make a result of a failure, whatever it is: others go on. `redacted` takes providers' keys out of a text."""
+    try:
+        return _told(exception, request, redacted)
+    except Exception as another:  # noqa: BLE001 (raised, it would end all other requests)
+        code, kind = _UNKNOWN
+        message = f"{type(exception).__name__}, which cannot be told ({type(another).__name__})"
+        error = {"message": message, "type": kind, "param": None, "code": code}
+        return Result(request.custom_id, request.line, error=error)
+
+
+def _told(exception: BaseException, request: Request, redacted: Callable[[str], str]) -> Result:
     import openai
 
     result = Result(request.custom_id, request.line)
@@ -64,7 +74,7 @@ def _refused(exception: Any, result: Result, redacted: Callable[[str], str]) -> 
     result.status = exception.status_code
     result.request_id = exception.request_id or ""
     result.error = error
-    result.content = json.dumps({"error": error}, ensure_ascii=False, separators=(",", ":")).encode()
+    result.content = dump({"error": error})
     result.retriable = wait is not None
     result.retry_after = None if wait == _UNSAID else wait
     return result

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dragoman.batch.counts import tokens_of
 from dragoman.batch.levels import MOST, Level
 from dragoman.batch.limits import Bucket, Estimate, Limits
 
@@ -93,7 +94,7 @@ class Lane:
         if result.status and not result.cached:
             self.heard = self.clock()
         if self._tokens is not None:
-            tokens = tokens_of(result)
+            tokens = tokens_of(result.usage)
             self._tokens.take(tokens - turn.estimate)
             if result.ok:
                 self._estimate.learn(tokens)
@@ -115,17 +116,3 @@ class Lane:
 
     def _guess(self, request: Request) -> float:
         return self._estimate.of(request.size) if self._tokens is not None else 0.0
-
-
-def tokens_of(result: Result) -> int:
-    """Tokens that an answer used, all together."""
-    usage = result.usage or {}
-    total = usage.get("total_tokens")
-    return int(total) if total is not None else sum(pair_of(result))
-
-
-def pair_of(result: Result) -> tuple[int, int]:
-    """Tokens of the prompt and of the completion, in the words of chats or of responses."""
-    usage = result.usage or {}
-    prompt = usage.get("prompt_tokens", usage.get("input_tokens")) or 0
-    return int(prompt), int(usage.get("completion_tokens", usage.get("output_tokens")) or 0)

@@ -137,14 +137,14 @@ def _kind(value: Any) -> str:
 
 def output_line(result: Result) -> bytes:
     """Write an answer, or what went wrong with a request, as OpenAI's output and error files do; with its newline."""
-    head = b'{"id":"batch_req_%b","custom_id":%b' % (secrets.token_hex(12).encode(), _text(result.custom_id))
+    head = b'{"id":"batch_req_%b","custom_id":%b' % (secrets.token_hex(12).encode(), dump(result.custom_id))
     if result.content and result.status:
-        request_id = _text(result.request_id)
+        request_id = dump(result.request_id)
         response = b'{"status_code":%d,"request_id":%b,"body":%b}' % (result.status, request_id, result.content)
         where = b"" if result.ok else b',"line":%d' % result.line
         return b'%b,"response":%b,"error":null%b}\n' % (head, response, where)
     error = {"code": "unknown", "message": "", **(result.error or {}), "line": result.line}
-    return b'%b,"response":null,"error":%b}\n' % (head, _encode({key: error[key] for key in sorted(error)}))
+    return b'%b,"response":null,"error":%b}\n' % (head, dump({key: error[key] for key in sorted(error)}))
 
 
 def refusal_of(bad: BadLine) -> Result:
@@ -158,15 +158,13 @@ def bad_line(bad: BadLine) -> bytes:
     """Write a line that could not be asked into the error file; with its newline."""
     error = {"code": bad.code, "line": bad.line, "message": f"line {bad.line} {bad.reason}"}
     custom_id = bad.custom_id or None
-    return _dumps({"id": None, "custom_id": custom_id, "response": None, "error": error})
+    return dump({"id": None, "custom_id": custom_id, "response": None, "error": error}) + b"\n"
 
 
-def _text(text: str) -> bytes:
-    return _dumps(text)[:-1]
-
-
-def _dumps(value: Any) -> bytes:
+def dump(value: Any) -> bytes:
+    """Write JSON of whatever providers sent: half a character is escaped, and what is no finite number is null."""
     try:
-        return _encode(value) + b"\n"
-    except (UnicodeEncodeError, msgspec.EncodeError):
-        return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+        return _encode(value)
+    except (OverflowError, UnicodeEncodeError, msgspec.EncodeError):
+        finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
+        return json.dumps(finite, separators=(",", ":")).encode()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from dragoman.batch.lanes import pair_of
+from dragoman.batch.counts import pair_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,10 +105,9 @@ class Summary:
                 self.latencies.add(result.seconds)
         else:
             self.failed += 1
-        if result.usage:
-            prompt, completion = pair_of(result)
-            self.prompt_tokens += prompt
-            self.completion_tokens += completion
+        prompt, completion = pair_of(result.usage)
+        self.prompt_tokens += prompt
+        self.completion_tokens += completion
         if result.cost is not None:
             self.cost += result.cost
         elif result.ok:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from dragoman.batch.answering import counted, one_line
+from dragoman.batch.answering import one_line
+from dragoman.batch.counts import counted
 from dragoman.batch.failures import failed
+from dragoman.batch.lines import dump
 from dragoman.batch.records import Result
 from dragoman.core import DragomanError, InvalidRequest, batches_of, make_ask, make_dispatcher
 
@@ -110,9 +111,7 @@ class Translator:
 
     def _result(self, request: Request, exchange: Exchange, body: Any) -> Result:
         call = exchange.call
-        content = exchange.raw
-        if content is None:
-            content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+        content = exchange.raw if exchange.raw is not None else dump(body)
         return Result(
             custom_id=request.custom_id,
             line=request.line,

@@ -23,7 +23,7 @@ def key_of(call: Call) -> bytes | None:
     address = urlsplit(call.base_url)
     facts = {
         "provider": call.provider,
-        "address": [address.scheme, address.hostname, address.port, address.path],
+        "address": [address.scheme, address.hostname, address.port, address.path, address.query],
         "request": {name: value for name, value in call.request.items() if name not in _DELIVERY},
         "extra_body": call.extra_body,
         "extra_query": {name: str(value) for name, value in call.extra_query.items()},
