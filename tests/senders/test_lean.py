@@ -136,8 +136,6 @@ def test_redirects_are_followed_without_the_key(caller: Any, server: Any, wires:
 
 def test_a_proxy_elsewhere_is_refused_offline(caller: Any, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """It would get the prompt, and of a server without TLS the key."""
-    if caller.kind == "own":
-        pytest.skip("not a client of ours")
     monkeypatch.setenv("DRAGOMAN_OFFLINE", "1")
     monkeypatch.setenv("http_proxy", "http://proxy.invalid:9")
     with pytest.raises(openai.APIConnectionError, match=r"DRAGOMAN_OFFLINE is set and proxy\.invalid"):

@@ -167,3 +167,12 @@ def test_the_environment_switches_it_on(
         ask(client)
     monkeypatch.delenv("DRAGOMAN_CACHE")
     assert ask(client) == "answer 3"
+
+
+def test_a_providers_own_query_tells_two_servers_apart(client: Client, store: Store) -> None:
+    address = client._dispatcher.resolve("acme/m")[0].base_url
+    with caching(store):
+        for query, expected in ({"v": "1"}, "answer 1"), ({"v": "2"}, "answer 2"), ({"v": "1"}, "answer 1"):
+            provider = CompatibleProvider(name="acme", base_url=address, api_key=SECRET, default_query=query)
+            with Client(providers=[provider]) as other:
+                assert ask(other) == expected

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from dragoman.core.leanclients import async_lean_client, lean_client
     from dragoman.core.mixin import plan_of
     from dragoman.core.modelclients import FunctionProvider, ModelClientProvider
+    from dragoman.core.offline import refuse_offline
     from dragoman.core.policy import DragomanWarning, is_default, unsupported, warn_once
     from dragoman.core.pricing import price_of_usage
     from dragoman.core.provider import (
@@ -68,7 +69,6 @@ if TYPE_CHECKING:
         async_reply_of,
         async_sdk_sender,
         check_headers,
-        refuse_offline,
         reply_of,
         sdk_sender,
     )
@@ -114,6 +114,7 @@ _HOME = {
     "leanclients": ("async_lean_client", "lean_client"),
     "mixin": ("plan_of",),
     "modelclients": ("FunctionProvider", "ModelClientProvider"),
+    "offline": ("refuse_offline",),
     "policy": ("DragomanWarning", "is_default", "unsupported", "warn_once"),
     "pricing": ("price_of_usage",),
     "provider": (
@@ -135,7 +136,7 @@ _HOME = {
     "readable": ("diff_json", "lay_out"),
     "registration": ("register_hooks", "stand_in"),
     "retries": ("retry_pauses", "retry_wait"),
-    "senders": ("async_reply_of", "async_sdk_sender", "check_headers", "refuse_offline", "reply_of", "sdk_sender"),
+    "senders": ("async_reply_of", "async_sdk_sender", "check_headers", "reply_of", "sdk_sender"),
     "service": ("AsyncAnswer", "AsyncService", "failure", "make_ask", "read_ask"),
     "tapes": ("Recorder", "Replayer", "show_wire"),
     "toolchoice": ("allowed_tools", "tool_name"),

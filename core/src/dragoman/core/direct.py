@@ -20,11 +20,12 @@ from dragoman.core.errors import PluginError, httpx, made_response
 from dragoman.core.headerlists import add_headers
 from dragoman.core.inflating import ACCEPTED
 from dragoman.core.leanclients import aiohttp_serves
+from dragoman.core.offline import refuse_offline
 from dragoman.core.outgoing import GOOD, Outgoing, phases
 from dragoman.core.provider import AsyncReply, Call, Reply
 from dragoman.core.proxies import PORTS, basic_auth, proxy_for
 from dragoman.core.retries import retry_pauses, retry_wait
-from dragoman.core.senders import check_headers, refuse_offline
+from dragoman.core.senders import check_headers
 
 if TYPE_CHECKING:
     from dragoman.core.provider import AsyncSender, Provider, Sender, Wire
@@ -104,8 +105,6 @@ class _Http:
     def request(self, call: Call, wire: Wire) -> Outgoing:
         """Make the HTTP request. Raises `DragomanError` for what must not or cannot be sent."""
         refuse_offline(self.base_url)
-        if self.proxy is not None:
-            refuse_offline(f"http://{self.proxy.host}")
         if not self.origin.startswith(("http://", "https://")):
             message = f"the address {self.origin!r} of {call.provider} begins with neither http:// nor https://"
             raise httpx.UnsupportedProtocol(message)

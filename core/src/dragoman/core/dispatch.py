@@ -7,7 +7,7 @@ import secrets
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from dragoman.core.asks import Ask, CallOptions
 from dragoman.core.attempt import Attempt
@@ -237,8 +237,11 @@ def _ask_for_usage(call: Call) -> bool:
 
 
 def _address(provider: Provider) -> str:
+    """Return where a provider is, with the query that goes with all its requests: another one is another server."""
     ready = provider.client or provider.async_client
-    return str(getattr(ready, "base_url", "")) or provider.base_url
+    address = str(getattr(ready, "base_url", "")) or provider.base_url
+    query = getattr(ready, "_custom_query", None) or provider.sdk_options.get("default_query")
+    return f"{address}?{urlencode(sorted(query.items()))}" if query else address
 
 
 def make_dispatcher(  # noqa: PLR0913 (as in Client)

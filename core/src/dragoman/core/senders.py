@@ -7,16 +7,15 @@ credentials, base URL, pool, time-outs and its retry loop, which is the only one
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import openai
 
 from dragoman.core import errors
 from dragoman.core.headerlists import LISTS, join_values, merge_headers
 from dragoman.core.leanclients import PIECES, async_lean_client, lean_client
+from dragoman.core.offline import offline, refuse_offline
 from dragoman.core.provider import AsyncReply, AsyncSender, Call, Provider, Reply, Sender, Timeout, Wire
 
 if TYPE_CHECKING:
@@ -198,25 +197,6 @@ def failed_reply(exception: Any) -> Reply:
     """Read the reply out of an SDK's status error."""
     response = exception.response
     return Reply(response.status_code, response.headers, response.content, response=response, cause=exception)
-
-
-def offline() -> bool:
-    """Whether `DRAGOMAN_OFFLINE` forbids connections outside loopback."""
-    return os.environ.get("DRAGOMAN_OFFLINE", "") not in {"", "0"}
-
-
-def refuse_offline(url: str) -> None:
-    """Raise for an address outside loopback if the process is to stay offline."""
-    if not offline():
-        return
-    host = urlsplit(url).hostname or ""
-    try:
-        local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost"
-    if not local:
-        message = f"DRAGOMAN_OFFLINE is set and {host} is not on this machine; unset it to connect"
-        raise errors.connection_error(message)
 
 
 def check_headers(headers: Mapping[str, Any], provider: str) -> None:
