@@ -11,11 +11,16 @@ from dragoman.server.refusals import Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dragoman.core import Ask, CallOptions
+    from dragoman.core import Ask, CallOptions, Json
     from dragoman.server.admission import Caller
 
 #: What says where a call goes and who pays for it: that is the server's to say.
-_RESERVED = ("api_base", "api_key", "api_version", "base_url", "extra_headers", "extra_query", "headers")
+_RESERVED = frozenset({"api_base", "api_key", "api_version", "base_url", "extra_headers", "extra_query", "headers"})
+#: What says who answers, and what is counted: it is looked at in the request itself. What stands in its `extra_body`
+#: goes over the request on its way to the provider, unread.
+_SAID_ONCE = frozenset({"extra_body", "model", "stream", "stream_options"})
+#: Where vendors are told of other models that may answer.
+_OTHER_MODELS = frozenset({"fallbacks", "models"})
 #: Endpoints whose model a provider may choose itself.
 _MODELLESS = frozenset({"moderations"})
 #: Values of a query that are credentials at some vendor.
@@ -34,11 +39,8 @@ def check_ask(ask: Ask, caller: Caller) -> None:
     """Refuse what a client must not say, and models that are not for it. Raises `Refusal`."""
     request = ask.request
     extra = request.get("extra_body")
-    for place in (request, extra) if isinstance(extra, dict) else (request,):
-        for name in _RESERVED:
-            if name in place:
-                message = f"{name} is the server's to say, and no client's"
-                raise Refusal(400, message, code="reserved_parameter", param=name)
+    extra = extra if isinstance(extra, dict) else {}
+    _check_names(request, extra)
     if ask.endpoint.partition("/")[0] == "models":
         _check_listed(ask, caller)
         return
@@ -54,6 +56,39 @@ def check_ask(ask: Ask, caller: Caller) -> None:
             f"the model {model!r} is not for this key" if model else "this key is for some models, and none is named"
         )
         raise Refusal(403, message, code="model_not_allowed", param="model")
+    if not caller.allows(""):
+        _check_others(request, caller)
+        _check_others(extra, caller)
+
+
+def _check_names(request: Json, extra: Json) -> None:
+    """Refuse names that are not a client's to say, or not there. Go's JSON reads them in letters of any case."""
+    for name in (*request, *extra):
+        if name.casefold() in _RESERVED:
+            message = f"{name} is the server's to say, and no client's"
+            raise Refusal(400, message, code="reserved_parameter", param=name)
+    for name in extra:
+        if name.casefold() in _SAID_ONCE:
+            message = f"{name} cannot be said in extra_body, but only in the request itself"
+            raise Refusal(400, message, code="reserved_parameter", param=name)
+    for name in request:
+        if name not in _SAID_ONCE and name.casefold() in _SAID_ONCE:
+            message = f"{name} must be written {name.casefold()}"
+            raise Refusal(400, message, code="reserved_parameter", param=name)
+
+
+def _check_others(place: Json, caller: Caller) -> None:
+    """Refuse other models beside the one that is asked: a vendor would let them answer, or help to."""
+    for name, value in place.items():
+        folded = name.casefold()
+        if folded in _OTHER_MODELS and value:
+            message = f"this key is for some models, and {name} may name others"
+            raise Refusal(403, message, code="model_not_allowed", param=name)
+        if folded == "tools" and isinstance(value, list):
+            for model in (tool["model"] for tool in value if isinstance(tool, dict) and tool.get("model")):
+                if not isinstance(model, str) or not caller.allows(model):
+                    message = f"the model {model!r} of a tool is not for this key"
+                    raise Refusal(403, message, code="model_not_allowed", param=name)
 
 
 def _check_listed(ask: Ask, caller: Caller) -> None:
