@@ -242,6 +242,11 @@ class Handler(BaseHTTPRequestHandler):
         message = f"Incorrect API key provided: {self.headers['authorization'].split()[1]}. Or sk-ups*********cdef?"
         self._json(401, {"error": {"message": message, "type": "auth", "param": None, "code": "invalid_api_key"}})
 
+    def _quotes(self, body: Any, seen: Seen, stream: bool) -> None:
+        """The key, and the prompt."""
+        message = f"cannot do with {self.headers['authorization']}: {body['messages']}"
+        self._json(500, {"error": {"message": message, "type": "server_error", "param": None, "code": None}})
+
     def _broken(self, body: Any, seen: Seen, stream: bool) -> None:
         self._open()
         self.wfile.write(b'data: {"error": {"message": "out of memory", "code": "oom"}}\n\n')

@@ -95,6 +95,16 @@ def test_what_a_client_says_of_itself_does_not_reach_the_provider(server: Any, p
     assert (seen.body["user"], seen.body["own_parameter"]) == ("me", 1)
 
 
+@pytest.mark.parametrize("log_prompts", [False, True])
+def test_a_host_of_ones_own_shows_no_key_and_prompts_where_that_is_asked_for(serve: Any, log_prompts: bool) -> None:
+    server = serve(client={"fallbacks": {"quotes": ["text"]}}, log_prompts=log_prompts)
+    with pytest.warns(UserWarning, match="going on with") as caught:
+        assert post(server, ask("quotes")).status_code == 200
+    told = str([str(one.message) for one in caught])
+    assert KEY not in told
+    assert ("secret-prompt" in told) is log_prompts
+
+
 def test_an_id_that_is_none_is_replaced(server: Any) -> None:
     answer = get(server, "/v1/models", headers={"x-request-id": "a b" * 100})
     assert answer.headers["x-request-id"].startswith("req_")

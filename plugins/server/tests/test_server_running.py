@@ -211,6 +211,22 @@ def test_sighup_reads_the_configuration_and_keeps_streams(
     assert program.end() in {0, -signal.SIGTERM}
 
 
+def test_reloading_changes_whether_prompts_are_logged(start: Any, provider: Any, tmp_path: Path) -> None:
+    models = '[[models.spare]]\nmodel = "openai/quotes"\n[[models.spare]]\nmodel = "openai/text"'
+    program = start(table=f"log_prompts = true\n{models}")
+    assert program.post(ask("spare")).status_code == 200
+    told = program.line("warning")["message"]
+    assert "secret-prompt" in told
+    assert KEY not in told
+    write(tmp_path, provider.url, f"log_prompts = false\n{models}")
+    program.process.send_signal(signal.SIGHUP)
+    program.line("reloaded")
+    assert program.post(ask("spare")).status_code == 200
+    told = program.line("warning", 2)["message"]
+    assert "failed: InternalServerError; going on with" in told
+    assert "secret-prompt" not in told
+
+
 def test_workers_count_together(start: Any) -> None:
     program = start("--workers", "2")
     for _ in range(6):

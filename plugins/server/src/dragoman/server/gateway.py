@@ -33,6 +33,7 @@ class Generation:
         # Three to five times cheaper than a vendor's SDK, wherever a plain key is all that its provider needs.
         client.setdefault("sender", "auto")
         self.dispatcher = make_dispatcher(**client)
+        self.dispatcher.quotes = configuration.server.log_prompts
         # What a server counts stands in its metrics.
         self.dispatcher.hooks.metering = False
         self.settings: ServerSettings = configuration.server

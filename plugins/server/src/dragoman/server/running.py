@@ -51,7 +51,7 @@ class Source:
         from dragoman.server.app import make_app
 
         configuration = self.load()
-        set_up_logging(prompts=configuration.server.log_prompts)
+        set_up_logging()
         if (parent := multiprocessing.parent_process()) is not None:
             threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
         return make_app(configuration, load=self.load, reload_on_hangup=True)
@@ -133,7 +133,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _announce(listener: socket.socket) -> None:
-    set_up_logging()
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
     log.info("serving", extra={"fields": {"url": url}})
