@@ -192,6 +192,13 @@ def test_what_the_server_says_of_itself(server: Any) -> None:
     assert asked in page.text
 
 
+def test_a_name_that_cannot_be_written_does_not_break_the_metrics(server: Any) -> None:
+    assert post(server, None, content=b'{"model": "text\\ud800", "messages": []}').status_code == 200
+    page = get(server, "/metrics")
+    assert page.status_code == 200
+    assert '{endpoint="chat/completions",model="text?",provider="openai",status="200"} 1.0' in page.text
+
+
 def test_names_that_a_provider_does_not_know_are_no_labels(server: Any) -> None:
     post(server, ask("busy"))
     page = get(server, "/metrics").text
