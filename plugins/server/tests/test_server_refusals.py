@@ -125,7 +125,6 @@ def test_a_body_that_is_too_large_is_a_413(serve: Any, provider: Any, chunked: b
     answer = post(server, None, content=sent, headers={"content-type": "application/json"})
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "request_too_large"
-    assert answer.headers["connection"] == "close"
     assert post(server, ask("text")).status_code == 200
     assert len(provider.seen) == 1
 
