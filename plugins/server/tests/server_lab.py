@@ -118,8 +118,8 @@ class Handler(BaseHTTPRequestHandler):
             self._json(200, {**models[0], "id": unquote(self.path).removeprefix("/v1/models/")})
 
     def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["content-length"]))
-        body = json.loads(content) if "json" in self.headers["content-type"] else content
+        content = self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = json.loads(content) if "json" in self.headers.get("content-type", "") else content
         seen = self._note(body)
         if self.path == "/v1/embeddings":
             data = [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}]

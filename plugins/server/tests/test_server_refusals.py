@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import openai
 import pytest
 from server_lab import KEY, ask, connected, request_bytes
 
 from dragoman.core.errors import httpx
 from dragoman.server import protocols
+from dragoman.server.keys import Key, hash_key
 
 WAIT = 60
 
@@ -57,6 +59,24 @@ def test_what_keeps_something_at_the_provider_is_served_where_it_is_named(serve:
     assert get(serve(endpoints=("files",)), "/v1/files/f1").status_code == 200
     assert provider.seen[0].path == "/v1/files/f1"
     assert get(serve(endpoints=("files",)), "/v1/files/%2e%2e/models").status_code == 404
+
+
+def test_an_endpoint_that_has_no_model_needs_none(serve: Any, provider: Any) -> None:
+    named = ("batches", "responses", "conversations", "vector_stores")
+    server = serve(endpoints=named)
+    with openai.OpenAI(base_url=server.url, api_key="k", max_retries=0) as client:
+        client.batches.create(completion_window="24h", endpoint="/v1/chat/completions", input_file_id="f")
+        client.batches.cancel("b")
+        client.responses.cancel("r")
+        client.conversations.create()
+        client.vector_stores.create(name="v")
+    paths = ["/v1/batches", "/v1/batches/b/cancel", "/v1/responses/r/cancel", "/v1/conversations", "/v1/vector_stores"]
+    assert [seen.path for seen in provider.seen] == paths
+    # What a batch asks for stands in its file: a key for some models is not for it, whatever it names.
+    small = serve(endpoints=named, keys=(Key("small", hash_key("key-for-one-model"), ("text",)),))
+    headers = {"authorization": "Bearer key-for-one-model"}
+    assert post(small, None, "/v1/batches", json={"model": "text"}, headers=headers).status_code == 403
+    assert post(small, None, json=ask("text"), headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(

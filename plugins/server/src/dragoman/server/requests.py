@@ -21,8 +21,21 @@ _RESERVED = frozenset({"api_base", "api_key", "api_version", "base_url", "extra_
 _SAID_ONCE = frozenset({"extra_body", "model", "stream", "stream_options"})
 #: Where vendors are told of other models that may answer.
 _OTHER_MODELS = frozenset({"fallbacks", "models"})
-#: Endpoints whose model a provider may choose itself.
-_MODELLESS = frozenset({"moderations"})
+#: Endpoints that do what one model can, and those of them whose model no provider chooses itself.
+_OF_A_MODEL = frozenset(
+    {
+        "audio/speech",
+        "chat/completions",
+        "completions",
+        "embeddings",
+        "images/edits",
+        "images/generations",
+        "messages/count_tokens",
+        "moderations",
+        "responses",
+    }
+)
+_MUST_NAME_IT = _OF_A_MODEL - {"moderations"}
 #: Values of a query that are credentials at some vendor.
 _CREDENTIALS = frozenset({"access_token", "api-key", "api_key", "key", "token"})
 
@@ -44,9 +57,10 @@ def check_ask(ask: Ask, caller: Caller) -> None:
     if ask.endpoint.partition("/")[0] == "models":
         _check_listed(ask, caller)
         return
-    model = request.get("model")
+    # Elsewhere a name does not say which models will be used.
+    model = request.get("model") if ask.endpoint in _OF_A_MODEL else None
     named = isinstance(model, str) and bool(model)
-    if not named and ask.content is None and ask.method == "POST" and ask.endpoint not in _MODELLESS:
+    if not named and ask.content is None and ask.endpoint in _MUST_NAME_IT:
         message = "model must be a name such as 'anthropic/claude-sonnet-4-5'"
         raise Refusal(400, message, code="missing_model", param="model")
     if not isinstance(request.get("stream"), bool | None):
