@@ -9,6 +9,7 @@ from server_lab import KEY, ask
 
 from dragoman.core.errors import httpx
 from dragoman.server.keys import Key, hash_key
+from dragoman.server.limits import Limits
 
 WAIT = 60
 SMALL, OTHER = "key-for-the-small-model", "key-for-all-models"
@@ -89,3 +90,27 @@ def test_what_is_the_vendors_own_still_goes_to_it(guarded: Any, provider: Any) -
     answer = post(guarded, "chat/completions", {**ask("text"), **others}, authorization=f"Bearer {OTHER}")
     assert answer.status_code == 200
     assert provider.seen[1].body["models"] == ["a", "b"]
+
+
+def test_a_model_is_the_same_with_its_providers_name_and_without(serve: Any, provider: Any) -> None:
+    entry = {"name": "entry", "model": "openai/dear", "base_url": provider.url, "api_key": KEY}
+    limits = {"openai/*": Limits(requests_per_minute=2), "e5": Limits(requests_per_minute=1)}
+    keys = (
+        Key("small", hash_key(SMALL), ("openai/text", "e?", "entry")),
+        Key("all", hash_key(OTHER)),
+    )
+    server = serve(keys=keys, limits=limits, client={"config_list": [entry], "aliases": {"alias": "text"}})
+
+    def status(model: str, key: str) -> int:
+        return int(post(server, "chat/completions", ask(model), authorization=f"Bearer {key}").status_code)
+
+    # The default provider's name may be left out; that of an entry stands for the entry alone.
+    refused = ("openai/entry", "dear", "openai/dear", "nobody/text", "vllm/openai/text", "openai/openai/text")
+    assert [status(model, SMALL) for model in refused] == [403] * len(refused)
+    assert provider.seen == []
+    assert [status(model, SMALL) for model in ("text", "openai:text", "alias")] == [200, 200, 429]
+    assert [status(model, OTHER) for model in ("text", "openai/text", "alias")] == [429] * 3
+    assert status("entry", SMALL) == 200
+    one = serve(keys=keys, limits={"e5": Limits(requests_per_minute=1)})
+    answers = [post(one, "chat/completions", ask(model)).status_code for model in ("openai/e5", "e5", "openai:e5")]
+    assert answers == [200, 429, 429]
