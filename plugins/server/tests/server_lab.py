@@ -127,6 +127,15 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/v1/responses" and body.get("stream"):
             self._open()
             self.wfile.write(responses_events(body["model"]))
+        elif self.path == "/v1/messages":
+            self._open()
+            start = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": []}
+            start["usage"] = {"input_tokens": 10, "output_tokens": 1}
+            told = [{"type": "message_start", "message": start}, {"type": "content_block_start", "index": 0}]
+            delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "word"}}
+            for event in [*told, *[delta] * 10]:
+                self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+            self._wait_for_the_end(seen)
         elif self.path != "/v1/chat/completions":
             self._json(200, {"id": "other", "object": self.path, "usage": COUNTS})
         else:
@@ -201,6 +210,12 @@ class Handler(BaseHTTPRequestHandler):
         if stream:
             self._open()
             self.wfile.write(events(usage=False)[0])
+        self._wait_for_the_end(seen)
+
+    def _returns(self, body: Any, seen: Seen, stream: bool) -> None:
+        """Lines that end as HTTP's do, and no end."""
+        self._open()
+        self.wfile.write(b"".join(events(usage=False)[:3]).replace(b"\n", b"\r\n"))
         self._wait_for_the_end(seen)
 
     def _cut(self, body: Any, seen: Seen, stream: bool) -> None:
