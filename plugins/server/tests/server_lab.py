@@ -104,6 +104,7 @@ def serving(provider: _ProviderT) -> Iterator[_ProviderT]:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Provider
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
@@ -121,7 +122,9 @@ class Handler(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers.get("content-length", 0)))
         body = json.loads(content) if "json" in self.headers.get("content-type", "") else content
         seen = self._note(body)
-        if self.path == "/v1/embeddings":
+        if isinstance(body, dict) and body.get("model") == "busy":
+            self._busy(body, seen, stream=False)
+        elif self.path == "/v1/embeddings":
             data = [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}]
             self._json(200, {"object": "list", "model": "e", "data": data, "usage": {"prompt_tokens": 2}})
         elif self.path == "/v1/responses" and body.get("stream"):

@@ -65,7 +65,7 @@ class Record:
         return _count(prompt), _count(completion)
 
     def charged(self) -> int:
-        """Tokens to charge: the provider's count, or one for each piece of a stream if it has not counted to the end."""
+        """Tokens to charge: by the provider's count, and by pieces where it did not count to the end of a stream."""
         counted = self.tokens()
         prompt, completion = counted or (0, 0)
         whole = counted is not None and self.outcome == "complete"

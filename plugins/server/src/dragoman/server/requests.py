@@ -65,6 +65,8 @@ def check_ask(ask: Ask, caller: Caller) -> None:
         raise Refusal(400, message, code="missing_model", param="model")
     if not isinstance(request.get("stream"), bool | None):
         raise Refusal(400, "stream must be true or false", code="invalid_type", param="stream")
+    if not isinstance(request.get("stream_options"), dict | None):
+        raise Refusal(400, "stream_options must be an object", code="invalid_type", param="stream_options")
     if not caller.allows(model if isinstance(model, str) else ""):
         message = (
             f"the model {model!r} is not for this key" if model else "this key is for some models, and none is named"
