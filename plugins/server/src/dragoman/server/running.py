@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from dragoman.core import ConfigError
+from dragoman.core import ConfigError, load_dotenv
 from dragoman.server import settings as settings_module
 from dragoman.server.logs import log, set_up_logging
 from dragoman.server.protocols import BoundedConfig
@@ -46,6 +46,12 @@ class Source:
         """Read it. Raises `ConfigError`."""
         return settings_module.load(self.path, self.flags)
 
+    def reload(self) -> Configuration:
+        """Read it again, and `.env` before it. Raises `ConfigError`."""
+        for problem in load_dotenv():
+            log.warning(problem)
+        return self.load()
+
     def __call__(self) -> Starlette:
         """Make the application."""
         from dragoman.server.app import make_app
@@ -54,7 +60,7 @@ class Source:
         set_up_logging()
         if (parent := multiprocessing.parent_process()) is not None:
             threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-        return make_app(configuration, load=self.load, reload_on_hangup=True)
+        return make_app(configuration, load=self.reload, reload_on_hangup=True)
 
 
 def _end_with(parent: Any) -> None:
