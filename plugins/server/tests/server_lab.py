@@ -257,8 +257,20 @@ class Handler(BaseHTTPRequestHandler):
         self._json(429, {"error": error}, Retry_After="7", X_Should_Retry="false")
 
     def _unknown_key(self, body: Any, seen: Seen, stream: bool) -> None:
-        message = f"Incorrect API key provided: {self.headers['authorization'].split()[1]}. Or sk-ups*********cdef?"
-        self._json(401, {"error": {"message": message, "type": "auth", "param": None, "code": "invalid_api_key"}})
+        key = self.headers["authorization"].split()[1]
+        message = f"Incorrect API key provided: {key}. Or sk-ups*********cdef?"
+        error = {
+            "message": message,
+            "type": "auth",
+            "param": key,
+            "code": "invalid_api_key",
+            "metadata": {"raw": [key]},
+        }
+        if stream:
+            self._open()
+            self.wfile.write(b"data: " + json.dumps({"error": error}).encode() + b"\n\n")
+        else:
+            self._json(401, {"error": error})
 
     def _quotes(self, body: Any, seen: Seen, stream: bool) -> None:
         """The key, and the prompt."""
