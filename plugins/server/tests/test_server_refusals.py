@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import openai
@@ -51,6 +52,53 @@ def test_a_path_that_is_none_and_a_method_that_is_wrong(server: Any) -> None:
     wrong = get(server, "/v1/chat/completions")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
     assert wrong.json()["error"]["message"] == "there is no GET /v1/chat/completions here"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/v1/messages/batches", {}, 404),
+        ("/v1/messages", {}, 405),
+        ("/messages/count_tokens", {}, 405),
+        ("/v1/files", {"anthropic-version": "2023-06-01"}, 404),
+        ("/metrics", {"anthropic-version": "2023-06-01", "host": "elsewhere.example"}, 403),
+    ],
+)
+def test_a_client_of_anthropics_is_told_so_in_its_own_words(
+    server: Any, path: str, headers: dict[str, str], status: int
+) -> None:
+    answer = get(server, path, headers={**headers, "x-request-id": "mine-1"})
+    assert answer.status_code == status
+    types = {403: "permission_error", 404: "not_found_error", 405: "invalid_request_error"}
+    assert (answer.json()["type"], answer.json()["error"]["type"]) == ("error", types[status])
+    assert [answer.json()["request_id"], answer.headers["request-id"]] == ["mine-1"] * 2
+
+
+def test_each_answer_has_an_id_and_each_refusal_its_line(
+    server: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("dragoman"), "propagate", True)
+    with caplog.at_level(logging.INFO, logger="dragoman.server"):
+        for path, status in (("/v1/nope", 404), ("/v1/embeddings", 405), ("/metrics", 403), ("/page/nope", 404)):
+            headers = {"x-request-id": f"mine{path}", **({"host": "elsewhere.example"} if status == 403 else {})}
+            answer = get(server, path, headers=headers)
+            assert (answer.status_code, answer.headers["x-request-id"]) == (status, f"mine{path}")
+            line: Any = caplog.records[-1]
+            assert line.fields["request_id"] == f"mine{path}"
+            assert (line.fields["status"], line.fields["endpoint"], line.fields["method"]) == (status, path, "GET")
+    for path in ("/metrics", "/health/liveness", "/openapi.json", "/", "/page/settings.json", "/v1/models"):
+        answer = get(server, path)
+        assert answer.status_code == 200
+        assert answer.headers.get_list("x-request-id") == [answer.headers["x-request-id"]]
+
+
+@pytest.mark.parametrize("headers", [{}, {"anthropic-version": "2023-06-01"}])
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/org/deep/er"])
+def test_head_is_get_without_a_body(server: Any, path: str, headers: dict[str, str]) -> None:
+    url = f"http://127.0.0.1:{server.port}{path}"
+    answer = httpx.head(url, headers=headers, timeout=WAIT, trust_env=False)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == get(server, path, headers=headers).headers["content-length"]
 
 
 def test_what_keeps_something_at_the_provider_is_served_where_it_is_named(serve: Any, provider: Any) -> None:

@@ -112,7 +112,9 @@ class Turn:
             raise Refusal(429, message, code="too_many_requests", type="requests", retry_after=1)
         content = await read_body(self._receive, self.headers, settings.max_body_bytes, settings.body_timeout)
         kind = self.headers.get("content-type", "")
-        ask = self.dialect.read(record.endpoint, record.method, content, kind)
+        # The host leaves the body of an answer to HEAD out.
+        method = "GET" if record.method == "HEAD" else record.method
+        ask = self.dialect.read(record.endpoint, method, content, kind)
         check_ask(ask, caller)
         check_offered(generation.dispatcher, ask)
         record.model = str(ask.request.get("model") or "")
