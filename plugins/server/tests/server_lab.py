@@ -130,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/v1/responses" and body.get("stream"):
             self._open()
             self.wfile.write(responses_events(body["model"]))
-        elif self.path == "/v1/messages":
+        elif self.path == "/v1/messages" and body.get("stream"):
             self._open()
             start = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": []}
             start["usage"] = {"input_tokens": 10, "output_tokens": 1}
