@@ -89,7 +89,10 @@ def _later(draft: Draft, value: Any) -> None:
 
 def _stream(draft: Draft, value: Any) -> None:
     """A stream always tells its usage in this dialect."""
-    if value is True:
+    if not isinstance(value, bool):
+        msg = "stream: send true or false"
+        raise InvalidRequest(msg)
+    if value:
         draft.chat.update(stream=True, stream_options={"include_usage": True})
 
 
