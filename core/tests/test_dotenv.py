@@ -47,13 +47,37 @@ def test_the_last_one_counts() -> None:
 
 
 def test_what_is_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("DOTENV_NEW", "DOTENV_OLD", "DOTENV_EMPTY"):
+    for name in ("DOTENV_NEW", "DOTENV_OLD", "DOTENV_EMPTY", "DRAGOMAN_DOTENV"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOTENV_OLD", "old")
     monkeypatch.setenv("DOTENV_EMPTY", "")
     Path(".env").write_bytes(b"\xef\xbb\xbfDOTENV_NEW=1\nDOTENV_OLD=new\nDOTENV_EMPTY=2\n")
     load_dotenv()
     assert [os.environ[f"DOTENV_{name}"] for name in ("NEW", "OLD", "EMPTY")] == ["1", "old", ""]
+
+
+def test_read_again_it_says_what_it_says_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DOTENV_KEPT", "DOTENV_CHANGED", "DOTENV_GONE", "DOTENV_OWN", "DRAGOMAN_DOTENV"):
+        # So that they are as they were, afterwards.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DOTENV_OWN", "own")
+    Path(".env").write_text("DOTENV_KEPT=1\nDOTENV_CHANGED=1\nDOTENV_GONE=1\nDOTENV_OWN=1\n", "utf-8")
+    load_dotenv()
+    Path(".env").write_text("DOTENV_KEPT=1\nDOTENV_CHANGED=2\nDOTENV_OWN=2\n", "utf-8")
+    load_dotenv()
+    assert [os.environ.get(f"DOTENV_{name}") for name in ("KEPT", "CHANGED", "GONE", "OWN")] == ["1", "2", None, "own"]
+    Path(".env").write_bytes(b"A=\xff\xfe")
+    load_dotenv()
+    assert os.environ["DOTENV_KEPT"] == "1"
+    Path(".env").unlink()
+    load_dotenv()
+    assert [os.environ.get(f"DOTENV_{name}") for name in ("KEPT", "CHANGED", "GONE", "OWN")] == [
+        None,
+        None,
+        None,
+        "own",
+    ]
 
 
 def test_a_file_that_is_no_text() -> None:

@@ -97,6 +97,16 @@ def test_a_key_that_the_server_quotes_is_not_told(server: Any, second: Any) -> N
     assert "sk-secret-0000" not in str(caught[0].message)
 
 
+def test_a_key_of_the_provider_is_not_told_either(server: Any, second: Any) -> None:
+    server.script(server.error(401, "wrong key: sk-secret-0000"))
+    own = {"base_url": server.url, "api_key": "sk-secret-0000", "max_retries": 0}
+    with (
+        Client(config_list=[{"model": "m0"}, *entries(second)], **own) as client,
+        pytest.warns(DragomanWarning, match="wrong key: …; going on"),
+    ):
+        assert client.chat.completions.create(model="", messages=HI).choices[0].message.content == "Hello there"
+
+
 def test_a_content_filter_and_the_callers_own_errors_are_final(server: Any, second: Any) -> None:
     refused = {"error": {"message": "no", "type": "t", "param": None, "code": "content_filter"}}
     server.script(server.json(refused, 400))

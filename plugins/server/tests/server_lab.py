@@ -104,6 +104,7 @@ def serving(provider: _ProviderT) -> Iterator[_ProviderT]:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     server: Provider
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class's name)
@@ -118,15 +119,26 @@ class Handler(BaseHTTPRequestHandler):
             self._json(200, {**models[0], "id": unquote(self.path).removeprefix("/v1/models/")})
 
     def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["content-length"]))
-        body = json.loads(content) if "json" in self.headers["content-type"] else content
+        content = self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = json.loads(content) if "json" in self.headers.get("content-type", "") else content
         seen = self._note(body)
-        if self.path == "/v1/embeddings":
+        if isinstance(body, dict) and body.get("model") == "busy":
+            self._busy(body, seen, stream=False)
+        elif self.path == "/v1/embeddings":
             data = [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}]
             self._json(200, {"object": "list", "model": "e", "data": data, "usage": {"prompt_tokens": 2}})
         elif self.path == "/v1/responses" and body.get("stream"):
             self._open()
             self.wfile.write(responses_events(body["model"]))
+        elif self.path == "/v1/messages" and body.get("stream"):
+            self._open()
+            start = {"id": "m", "type": "message", "role": "assistant", "model": "m", "content": []}
+            start["usage"] = {"input_tokens": 10, "output_tokens": 1}
+            told = [{"type": "message_start", "message": start}, {"type": "content_block_start", "index": 0}]
+            delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "word"}}
+            for event in [*told, *[delta] * 10]:
+                self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+            self._wait_for_the_end(seen)
         elif self.path != "/v1/chat/completions":
             self._json(200, {"id": "other", "object": self.path, "usage": COUNTS})
         else:
@@ -203,6 +215,12 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(events(usage=False)[0])
         self._wait_for_the_end(seen)
 
+    def _returns(self, body: Any, seen: Seen, stream: bool) -> None:
+        """Lines that end as HTTP's do, and no end."""
+        self._open()
+        self.wfile.write(b"".join(events(usage=False)[:3]).replace(b"\n", b"\r\n"))
+        self._wait_for_the_end(seen)
+
     def _cut(self, body: Any, seen: Seen, stream: bool) -> None:
         self._open()
         self.wfile.write(b"".join(events(usage=False)[:2]))
@@ -239,8 +257,25 @@ class Handler(BaseHTTPRequestHandler):
         self._json(429, {"error": error}, Retry_After="7", X_Should_Retry="false")
 
     def _unknown_key(self, body: Any, seen: Seen, stream: bool) -> None:
-        message = f"Incorrect API key provided: {self.headers['authorization'].split()[1]}. Or sk-ups*********cdef?"
-        self._json(401, {"error": {"message": message, "type": "auth", "param": None, "code": "invalid_api_key"}})
+        key = self.headers["authorization"].split()[1]
+        message = f"Incorrect API key provided: {key}. Or sk-ups*********cdef?"
+        error = {
+            "message": message,
+            "type": "auth",
+            "param": key,
+            "code": "invalid_api_key",
+            "metadata": {"raw": [key]},
+        }
+        if stream:
+            self._open()
+            self.wfile.write(b"data: " + json.dumps({"error": error}).encode() + b"\n\n")
+        else:
+            self._json(401, {"error": error})
+
+    def _quotes(self, body: Any, seen: Seen, stream: bool) -> None:
+        """The key, and the prompt."""
+        message = f"cannot do with {self.headers['authorization']}: {body['messages']}"
+        self._json(500, {"error": {"message": message, "type": "server_error", "param": None, "code": None}})
 
     def _broken(self, body: Any, seen: Seen, stream: bool) -> None:
         self._open()

@@ -30,10 +30,10 @@ pytestmark = pytest.mark.skipif(
 class Program:
     """`dragoman serve`, its address, and the lines of its log."""
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
+    def __init__(self, *arguments: str, folder: Path | None = None, **environment: str) -> None:
         env = {**os.environ, "DRAGOMAN_PLUGINS": "server", **environment}
         command = [sys.executable, "-m", "dragoman", "serve", "--port", "0", *arguments]
-        self.process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)  # noqa: S603 (ours)
+        self.process = subprocess.Popen(command, env=env, cwd=folder, stderr=subprocess.PIPE, text=True)  # noqa: S603 (ours)
         self.lines: list[dict[str, Any]] = []
         self._more = threading.Condition()
         self._reader = threading.Thread(target=self._read)
@@ -80,9 +80,9 @@ class Program:
 def start(provider: Any, tmp_path: Path) -> Iterator[Callable[..., Program]]:
     running: list[Program] = []
 
-    def run(*arguments: str, table: str = "", base_url: str = "") -> Program:
-        write(tmp_path, base_url or provider.url, table)
-        running.append(Program("--config", str(tmp_path / "dragoman.toml"), *arguments))
+    def run(*arguments: str, table: str = "", base_url: str = "", key: str = KEY, **more: Any) -> Program:
+        write(tmp_path, base_url or provider.url, table, key)
+        running.append(Program("--config", str(tmp_path / "dragoman.toml"), *arguments, **more))
         return running[-1]
 
     yield run
@@ -209,6 +209,37 @@ def test_sighup_reads_the_configuration_and_keeps_streams(
         while b"[DONE]" not in found:
             found += client.recv(65536)
     assert program.end() in {0, -signal.SIGTERM}
+
+
+def test_reloading_changes_whether_prompts_are_logged(start: Any, provider: Any, tmp_path: Path) -> None:
+    models = '[[models.spare]]\nmodel = "openai/quotes"\n[[models.spare]]\nmodel = "openai/text"'
+    program = start(table=f"log_prompts = true\n{models}")
+    assert program.post(ask("spare")).status_code == 200
+    told = program.line("warning")["message"]
+    assert "secret-prompt" in told
+    assert KEY not in told
+    write(tmp_path, provider.url, f"log_prompts = false\n{models}")
+    program.process.send_signal(signal.SIGHUP)
+    program.line("reloaded")
+    assert program.post(ask("spare")).status_code == 200
+    told = program.line("warning", 2)["message"]
+    assert "failed: InternalServerError; going on with" in told
+    assert "secret-prompt" not in told
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sighup_reads_dotenv_anew(start: Any, provider: Any, tmp_path: Path, workers: int) -> None:
+    first, second = "sk-first-0123456789", "sk-second-0123456789"
+    (tmp_path / ".env").write_text(f"GATEWAY_TEST_KEY={first}\n", "utf-8")
+    program = start("--workers", str(workers), key="env:GATEWAY_TEST_KEY", folder=tmp_path)
+    assert program.post(ask("text")).status_code == 200
+    assert provider.seen[-1].headers["authorization"] == f"Bearer {first}"
+    (tmp_path / ".env").write_text(f"GATEWAY_TEST_KEY={second}\nnonsense\n", "utf-8")
+    program.process.send_signal(signal.SIGHUP)
+    program.line("reloaded", workers)
+    assert program.post(ask("text")).status_code == 200
+    assert provider.seen[-1].headers["authorization"] == f"Bearer {second}"
+    program.line("line 2 of .env is not NAME=value; it is left out", workers)
 
 
 def test_workers_count_together(start: Any) -> None:

@@ -139,8 +139,10 @@ def test_a_provider_that_floods_is_cut_off_with_the_client(server: Any, provider
 def test_a_rate_limit_is_handed_on_and_a_key_is_not(server: Any) -> None:
     limited = post(server, ask("busy"))
     assert (limited.status_code, limited.headers["retry-after"]) == (429, "7")
-    refused = post(server, ask("unknown-key"))
-    assert refused.status_code == 401
-    assert refused.json()["error"]["code"] == "invalid_api_key"
-    assert KEY not in refused.text
-    assert "sk-" not in refused.text
+    for stream, status in ((False, 401), (True, 502)):
+        refused = post(server, ask("unknown-key", stream=stream))
+        assert refused.status_code == status
+        assert refused.json()["error"]["code"] == "invalid_api_key"
+        assert refused.json()["error"]["param"] == "…"
+        assert KEY not in refused.text
+        assert "sk-" not in refused.text

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dragoman.core.direct import async_http_sender, http_sender
     from dragoman.core.dispatch import Dispatcher, make_dispatcher
     from dragoman.core.doors import async_http_client, http_client
+    from dragoman.core.dotenv import load_dotenv
     from dragoman.core.errors import (
         ConfigError,
         DragomanError,
@@ -96,6 +97,7 @@ _HOME = {
     "configtables": ("ConfigDocument", "ConfigTable"),
     "direct": ("async_http_sender", "http_sender"),
     "dispatch": ("Dispatcher", "make_dispatcher"),
+    "dotenv": ("load_dotenv",),
     "doors": ("async_http_client", "http_client"),
     "errors": (
         "ConfigError",
@@ -219,6 +221,7 @@ __all__ = [
     "lay_out",
     "lean_client",
     "load_config",
+    "load_dotenv",
     "make_ask",
     "make_dispatcher",
     "open_config",

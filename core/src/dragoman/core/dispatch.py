@@ -20,7 +20,7 @@ from dragoman.core.listing import join_lists, named_model, provider_model
 from dragoman.core.plugins import plugins
 from dragoman.core.provider import Call, Json, OnUnsupported, Provider, SenderKind, Timeout, first_env
 from dragoman.core.routing import Router
-from dragoman.core.secrecy import SHORTEST
+from dragoman.core.secrecy import without
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,6 +56,8 @@ class Dispatcher:
     #: Who records what providers answer, or answers in their place.
     tapes: Recorder | Replayer | None = None
     sender: SenderKind = "sdk"
+    #: Whether a warning that another model is tried says what the provider said, which may quote the prompt.
+    quotes: bool = True
 
     def exchange(self, ask: Ask, options: CallOptions) -> Exchange:
         """Make the exchange that answers `ask`, whose request becomes the exchange's own."""
@@ -72,7 +74,9 @@ class Dispatcher:
         if entries:
             from dragoman.core.fallback import Attempts
 
-            attempts = Attempts(entries, lambda entry: self._entry_attempt(entry, ask, options, extra_body, asked))
+            attempts = Attempts(
+                entries, lambda entry: self._entry_attempt(entry, ask, options, extra_body, asked), self._said
+            )
             first = attempts.next(None)
             assert first is not None  # noqa: S101 (without an attempt it raises)
             return Exchange(first, self.hooks, following=attempts.next)
@@ -144,15 +148,17 @@ class Dispatcher:
         pace, hide_usage = self.config.pace(entry), _ask_for_usage(call)
         return Attempt(provider, call, pace, hide_usage, native, options.on_wire, ask.finite)
 
+    def _said(self, failure: BaseException) -> str:
+        """What may be told of a failure."""
+        kind = type(failure).__name__
+        return f"{kind}: {self.redacted(str(failure))}" if self.quotes else kind
+
     def redacted(self, text: str) -> str:
         """Return a text of a provider's, without the keys of providers: some servers quote the one that they refuse."""
-        entries = self.config.entries if self.config is not None else ()
-        keys = {str(entry.options.get("api_key") or "") for entry in entries}
-        keys |= {str(provider.api_key or "") for provider in self.router.made()}
-        for key in keys:
-            if len(key) >= SHORTEST:
-                text = text.replace(key, "…")
-        return text
+        entries, made = (self.config.entries, self.config.made()) if self.config is not None else ((), [])
+        keys = [entry.options.get("api_key") for entry in entries]
+        keys += [one.api_key or getattr(one.client, "api_key", None) for one in (*self.router.made(), *made)]
+        return without(text, keys)
 
     def model_lists(self, options: CallOptions) -> tuple[dict[str, Exchange], dict[str, str]]:
         """Make one exchange per provider that lists its models, and say why others cannot.

@@ -16,6 +16,8 @@ _LINE = re.compile(
         (?:(?<=\s)\#.*|\s+\#.*)?\s*""",
     re.VERBOSE,
 )
+#: Names of variables that come from a file, and the file: `A,B=/folder/.env`. Workers inherit both.
+_OURS = "DRAGOMAN_DOTENV"
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
@@ -47,12 +49,20 @@ def read_dotenv(path: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def load_dotenv() -> list[str]:
-    """Set what `.env` names and the environment does not; return what could not be read, in words."""
+    """Set what `.env` names and the environment does not; return what could not be read, in words.
+
+    Called again, it replaces what came from the file before, here or in the process that started this one.
+    """
     path = Path(".env")
-    if not path.is_file():
-        return []
-    values, problems = read_dotenv(path)
-    for name, value in values.items():
-        if "\0" not in value:
-            os.environ.setdefault(name, value)
+    values, problems = read_dotenv(path) if path.is_file() else ({}, [])
+    if problems and not values:
+        return problems
+    told, _, file = os.environ.get(_OURS, "").partition("=")
+    ours = set(told.split(",")) - {""} if file == str(path.absolute()) else set()
+    for name in ours - values.keys():
+        os.environ.pop(name, None)
+    found = [name for name, value in values.items() if "\0" not in value and (name in ours or name not in os.environ)]
+    os.environ.update({name: values[name] for name in found})
+    if found or ours:
+        os.environ[_OURS] = f"{','.join(found)}={path.absolute()}"
     return problems

@@ -108,6 +108,11 @@ class ConfigList:
                 self._providers[entry.number] = self._make(entry)
             return self._providers[entry.number]
 
+    def made(self) -> list[Provider]:
+        """The entries' providers that there are."""
+        with self._lock:
+            return [provider for provider, _ in self._providers.values()]
+
     def _make(self, entry: Entry) -> tuple[Provider, str]:
         if entry.model_client is not None:
             return code_provider(entry.model_client, entry.raw), entry.model
@@ -138,11 +143,17 @@ def _azure(entry: Entry) -> dict[str, Any]:
 
 
 class Attempts:
-    """One request and the entries that may answer it, tried in their order. `attempt` makes an entry's attempt."""
+    """One request and the entries that may answer it, tried in their order.
 
-    def __init__(self, entries: Iterable[Entry], attempt: Callable[[Entry], Attempt]) -> None:
+    `attempt` makes an entry's attempt; `said` tells of a failure what may be told.
+    """
+
+    def __init__(
+        self, entries: Iterable[Entry], attempt: Callable[[Entry], Attempt], said: Callable[[BaseException], str]
+    ) -> None:
         self._left = iter(entries)
         self._attempt = attempt
+        self._said = said
         self._tried: Entry | None = None
         self._told: list[str] = []
 
@@ -172,10 +183,7 @@ class Attempts:
 
     def _tell(self, failure: BaseException, following: Entry) -> None:
         assert self._tried is not None  # noqa: S101 (something failed, so something was tried)
-        said = f"{self._tried.place} failed: {type(failure).__name__}: {failure}"
-        if key := self._tried.options.get("api_key"):
-            # Some servers quote the key that they refuse.
-            said = said.replace(str(key), "…")
+        said = f"{self._tried.place} failed: {self._said(failure)}"
         self._told.append(said)
         warnings.warn(f"{said}; going on with {following.place}.", DragomanWarning, stacklevel=2)
 

@@ -230,8 +230,12 @@ def _set_apart(body: Json) -> None:
     """Tell the caller's own keys from OpenAI's, which a foreign client has merged."""
     strange = body.keys() - names() - {"dragoman", "extra_body"}
     if strange:
+        given = body.get("extra_body")
+        if not isinstance(given, dict | None):
+            msg = "extra_body must be an object"
+            raise InvalidRequest(msg)
         extra = {name: body.pop(name) for name in [*body] if name in strange}
-        body["extra_body"] = {**extra, **(body.get("extra_body") or {})}
+        body["extra_body"] = {**extra, **(given or {})}
 
 
 def _object(content: bytes) -> Json:

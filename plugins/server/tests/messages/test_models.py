@@ -83,7 +83,7 @@ def test_pages(query: dict[str, str], ids: str, more: bool) -> None:
     assert (page["first_id"], page["last_id"]) == ((ids[0], ids[-1]) if ids else (None, None))
 
 
-@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x"])
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "9" * 5000])
 def test_a_limit_that_is_none_is_refused(limit: str) -> None:
     with pytest.raises(InvalidRequest, match="from 1 to 1000"):
         encode_models(MODELS, {"limit": limit})

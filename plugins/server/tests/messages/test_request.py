@@ -35,6 +35,14 @@ def parts_of(block: Json, target: Target = PLAIN, policy: Any = "raise") -> Any:
     return chat["messages"][0]["content"]
 
 
+@pytest.mark.parametrize("target", [PLAIN, NATIVE])
+def test_whether_to_stream_is_yes_or_no(target: Target) -> None:
+    for value in ("true", 1, [True]):
+        with pytest.raises(InvalidRequest, match="send true or false"):
+            decoded(target, stream=value)
+    assert "stream" not in decoded(target, stream=False)[0]
+
+
 @pytest.mark.parametrize(
     ("more", "expected"),
     [

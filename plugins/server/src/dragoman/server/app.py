@@ -13,16 +13,19 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from dragoman.server.bodies import headers_of
+from dragoman.server.bodies import headers_of, id_of
 from dragoman.server.dialects import OpenAIDialect
 from dragoman.server.gates import make_gate
 from dragoman.server.gateway import Gateway
+from dragoman.server.logs import write_record
 from dragoman.server.messages.dialect import COUNT_TOKENS
+from dragoman.server.messages.errors import encode_error
 from dragoman.server.messages.target import MESSAGES
 from dragoman.server.messages.turn import ByVersion, MessagesListTurn, MessagesModelTurn, MessagesTurn
 from dragoman.server.openapi import describe
 from dragoman.server.page import page_routes
-from dragoman.server.refusals import Refusal
+from dragoman.server.records import Record
+from dragoman.server.refusals import Failure, Refusal, refused
 from dragoman.server.turns import ListTurn, Turn
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ ENDPOINTS = (
     "moderations",
 )
 _PREFIXES = ("/v1", "")
+_ID = b"x-request-id"
 _OPENAI = OpenAIDialect()
 
 
@@ -104,7 +108,7 @@ class Application(Starlette):
             if asked is not None and not scope.get("root_path"):
                 await asked(scope, receive, send)
                 return
-        await super().__call__(scope, receive, send)
+        await super().__call__(scope, receive, _with_id(scope, send) if scope["type"] == "http" else send)
 
 
 def _routes(gateway: Gateway) -> list[Route]:
@@ -212,16 +216,42 @@ class _Pages:
 
 
 async def _no_such_path(request: Request, exception: Exception) -> Response:
-    """Tell of a path that is none, or of a method that it does not have, in OpenAI's words."""
+    """Tell of a path that is none, or of a method that it does not have."""
     assert isinstance(exception, HTTPException)  # noqa: S101 (it is registered for that class)
     status = exception.status_code
     message = f"there is no {request.method} {request.url.path} here"
     if status == 404:  # noqa: PLR2004 (HTTP's word for it)
         message += " (endpoints that keep something at the provider are served where the configuration names them)"
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": "unknown_url"}
-    return JSONResponse({"error": error}, status, dict(exception.headers or {}))
+    return _failed(request, Failure(status, error, exception.headers or {}, "unknown_url"))
 
 
-async def _refuse(_: Request, exception: Exception) -> Response:
+async def _refuse(request: Request, exception: Exception) -> Response:
     assert isinstance(exception, Refusal)  # noqa: S101 (as above)
-    return JSONResponse({"error": exception.error}, exception.status, exception.headers)
+    return _failed(request, refused(exception))
+
+
+def _failed(request: Request, failure: Failure) -> Response:
+    """Write a failure outside of any turn, in its client's words, and its line in the log."""
+    given, path = headers_of(request.scope), request.url.path
+    record = Record(id_of(given), request.method, path, status=failure.status, failure=failure)
+    write_record(record, prompts=False)
+    headers = {**failure.headers, "x-request-id": record.request_id}
+    if "anthropic-version" in given or path.removeprefix("/v1").startswith(f"/{MESSAGES}"):
+        headers["request-id"] = record.request_id
+        return JSONResponse(encode_error(failure.status, failure.error, record.request_id), failure.status, headers)
+    return JSONResponse({"error": failure.error}, failure.status, headers)
+
+
+def _with_id(scope: Any, send: Any) -> Any:
+    """Have an answer bear its request's id, if it does not already."""
+
+    async def send_named(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ())]
+            if all(name != _ID for name, _ in headers):
+                headers.append((_ID, id_of(headers_of(scope)).encode("latin-1")))
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_named

@@ -73,5 +73,4 @@ async def _read(receive: Callable[[], Awaitable[Any]], most: int) -> bytes:
 
 def _too_large(most: int) -> Refusal:
     message = f"the request's body is larger than {most} bytes"
-    # What is left of it is not read.
-    return Refusal(413, message, code="request_too_large", headers={"connection": "close"})
+    return Refusal(413, message, code="request_too_large")

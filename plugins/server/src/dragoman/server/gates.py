@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -39,8 +40,9 @@ class KeyGate:
     def __init__(
         self, settings: ServerSettings, store: Store | None = None, now: Callable[[], datetime] | None = None
     ) -> None:
-        self._keys: tuple[Key, ...] = settings.keys
+        self._keys: tuple[Key, ...] = tuple(replace(key, also=settings.also) for key in settings.keys)
         self._aliases = settings.aliases
+        self._also = settings.also
         self._limits = settings.limits
         self._now = now or (lambda: datetime.now(UTC))
         self._store = make_store(settings) if store is None else store
@@ -94,7 +96,7 @@ class KeyGate:
         return own + known(model)
 
     def _find_limited(self, model: str) -> tuple[Subject, ...]:
-        names = names_of(model, self._aliases)
+        names = names_of(model, self._aliases, self._also)
         return tuple(
             Subject(f"model {pattern}", limits)
             for pattern, limits in self._limits.items()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core import AsyncService, CallOptions, DragomanError, make_dispatcher
@@ -11,6 +13,7 @@ from dragoman.server.catalogue import Catalogue
 from dragoman.server.gates import make_gate
 from dragoman.server.logs import log
 from dragoman.server.metrics import Metrics
+from dragoman.server.offers import other_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,20 +29,21 @@ _OF_EACH_CALL = ("max_retries", "on_unsupported", "timeout")
 class Generation:
     """What one reading of the configuration made. It lives until its last request has ended."""
 
-    def __init__(self, configuration: Configuration, gate: Gate) -> None:
+    def __init__(self, configuration: Configuration, gate_of: Callable[[ServerSettings], Gate]) -> None:
         client = dict(configuration.client)
         options = {name: client.pop(name) for name in _OF_EACH_CALL if name in client}
         client.setdefault("default_provider", "openai")
         # Three to five times cheaper than a vendor's SDK, wherever a plain key is all that its provider needs.
         client.setdefault("sender", "auto")
         self.dispatcher = make_dispatcher(**client)
+        self.dispatcher.quotes = configuration.server.log_prompts
         # What a server counts stands in its metrics.
         self.dispatcher.hooks.metering = False
-        self.settings: ServerSettings = configuration.server
+        self.settings: ServerSettings = replace(configuration.server, also=partial(other_names, self.dispatcher))
         self.options = CallOptions(**options, count_usage=self.settings.stream_usage)
         self.service = AsyncService(self.dispatcher)
         self.catalogue = Catalogue(self.service)
-        self.gate = gate
+        self.gate = gate_of(self.settings)
         #: Requests that hold it, and whether a newer one has taken its place.
         self.users = 0
         self.retired = False
@@ -71,7 +75,7 @@ class Gateway:
     ) -> None:
         self._load = load
         self._gate_of = gate_of
-        self.current = Generation(configuration, gate_of(configuration.server))
+        self.current = Generation(configuration, gate_of)
         self.metrics = Metrics()
         #: Requests for models that are being answered.
         self.open = 0
@@ -101,7 +105,7 @@ class Gateway:
             return False
         try:
             configuration = self._load()
-            fresh = Generation(configuration, self._gate_of(configuration.server))
+            fresh = Generation(configuration, self._gate_of)
         except Exception as exception:  # noqa: BLE001 (whatever is wrong with it, the server goes on)
             fields: dict[str, Any] = {"error": f"{type(exception).__name__}: {exception}"}
             log.error("reload failed: the configuration in force stays", extra={"fields": fields})

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from dragoman.server.limits import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
 #: How the keys that `new_key` makes begin.
@@ -39,6 +39,12 @@ def hash_key(key: str) -> str:
     return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
+def no_others(model: str) -> Sequence[str]:
+    """Say that a model has no other names."""
+    del model
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A client's key, as the configuration has it. Without `models`, all are allowed; they may have `*` and `?`."""
@@ -50,15 +56,17 @@ class Key:
     expires: datetime | None = None
     #: What names of the configuration stand for.
     aliases: Mapping[str, str] = field(default_factory=dict)
+    #: By which other names its provider is asked for a model.
+    also: Callable[[str], Sequence[str]] = field(default=no_others, repr=False, compare=False)
 
     def allows(self, model: str) -> bool:
         """Whether it may use a model, as a request names it. No name is any model of the list."""
-        return not self.models or any(matches(self.models, name) for name in names_of(model, self.aliases))
+        return not self.models or any(matches(self.models, name) for name in names_of(model, self.aliases, self.also))
 
 
-def names_of(model: str, aliases: Mapping[str, str]) -> list[str]:
-    """The names that a model is known by: as it is called, what that stands for, and with the other separator."""
-    found = [model, aliases.get(model, model)]
+def names_of(model: str, aliases: Mapping[str, str], also: Callable[[str], Sequence[str]] = no_others) -> list[str]:
+    """The names that a model is known by: as it is called, what that stands for, with another separator, and others."""
+    found = [model, aliases.get(model, model), *also(model)]
     return list(dict.fromkeys(other for name in found for other in (name, _COLON.sub(r"\1/\2", name, count=1))))
 
 

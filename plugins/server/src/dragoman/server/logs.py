@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 import time
 import warnings
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("dragoman.server")
 _FAILED = 500
 _encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
-#: In a warning that another model is tried: what the provider said, which may quote the prompt.
-_SAID = re.compile(r"(failed: \w+): .*(?=; going on with )", re.DOTALL)
 
 
 def write_record(record: Record, *, prompts: bool) -> None:
@@ -92,7 +89,7 @@ def _word(value: object) -> str:
     return str(value) if isinstance(value, int | float | str) else _encode(value)
 
 
-def set_up_logging(stream: TextIO | None = None, *, prompts: bool = False) -> None:
+def set_up_logging(stream: TextIO | None = None) -> None:
     """Write the server's log, dragoman's warnings and the host's complaints to stderr."""
     # Python looks these up for every line, and no line here has them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -107,7 +104,6 @@ def set_up_logging(stream: TextIO | None = None, *, prompts: bool = False) -> No
     logging.getLogger("uvicorn.error").addFilter(lambda record: "without completing response" not in record.msg)
 
     def show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-        text = str(message) if prompts else _SAID.sub(r"\1", str(message))
-        log.warning("warning", extra={"fields": {"message": text, "category": category.__name__}})
+        log.warning("warning", extra={"fields": {"message": str(message), "category": category.__name__}})
 
     warnings.showwarning = show

@@ -89,10 +89,12 @@ class Metrics:
         call = record.call
         if call is None or record.status >= _FAILED or not call.model:
             return ""
-        if call.model not in self._models and len(self._models) >= _MODELS:
+        # JSON may have half a character, which no page can be written with.
+        model = call.model.encode("utf-8", "replace").decode()
+        if model not in self._models and len(self._models) >= _MODELS:
             return _OTHER
-        self._models.add(call.model)
-        return call.model
+        self._models.add(model)
+        return model
 
     def _child(self, metric: Any, *labels: str) -> Any:
         """Return the counter of these labels; `labels()` would check and lock each time."""

@@ -36,3 +36,20 @@ def check_offered(dispatcher: Dispatcher, ask: Ask) -> None:
             "gives it no name"
         )
         raise Refusal(404, message, code="model_not_found", param="model")
+
+
+def other_names(dispatcher: Dispatcher, model: str) -> tuple[str, ...]:
+    """By which other names the same model may be asked for: its provider's may be left out where it is the default.
+
+    What an entry of the configuration is called means that entry, and nobody's model.
+    """
+    router, config = dispatcher.router, dispatcher.config
+    model = router.aliases.get(model, model)
+    if not model or (config is not None and config.named(model)):
+        return ()
+    try:
+        provider, own = router.split(model)
+        bare = router.split(own) == (provider, own) and not (config is not None and config.named(own))
+    except DragomanError:
+        return ()
+    return (f"{provider}/{own}", own) if bare else (f"{provider}/{own}",)

@@ -1,16 +1,20 @@
-"""uvicorn's HTTP protocols, with bounds where they have none: a request's head, and a client that stops reading."""
+"""uvicorn's HTTP protocols, with bounds where they have none: a head, a refused body, a client that stops reading."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     import asyncio
 
 #: Bytes of a request's line and headers, and seconds in which they must have come.
 HEAD_BYTES, HEAD_SECONDS = 65536, 30.0
+#: Bytes of a body that are still read when its request was answered, and seconds in which they must have come: most
+#: clients read an answer only when they have sent everything, and lose it if the connection ends before.
+REST_BYTES, REST_SECONDS = 64 * 1024 * 1024, 30.0
 
 
 class _Bounded:
@@ -21,28 +25,71 @@ class _Bounded:
         cycle: Any
         transport: Any
         loop: asyncio.AbstractEventLoop
+        timeout_keep_alive: int
+        timeout_keep_alive_task: asyncio.TimerHandle | None
+        timeout_keep_alive_handler: Any
+
+        @property
+        def in_body(self) -> bool:
+            """Whether a head is whole, and its body is not."""
 
     def connection_made(self, transport: Any) -> None:
-        self._head_bytes = 0
+        self._head_bytes = self._rest_bytes = 0
         self._stalled: asyncio.TimerHandle | None = None
+        self._rest: asyncio.TimerHandle | None = None
         self._head: asyncio.TimerHandle | None = self.loop.call_later(HEAD_SECONDS, self._too_slow)
         super().connection_made(transport)  # type: ignore[misc]  # the protocol's
 
     def data_received(self, data: bytes) -> None:
-        before = self.cycle
+        before, in_body = self.cycle, self.in_body
         super().data_received(data)  # type: ignore[misc]  # as above
-        if self.cycle is not before:
-            # A head is whole: what follows is a body, which the application bounds.
-            self._head_bytes = 0
-            if self._head is not None:
-                self._head.cancel()
-                self._head = None
-        elif (before is None or before.response_complete) and not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
+        if self.transport.is_closing():
+            return
+        if self.in_body:
+            self._end_head()
+            if self.cycle.response_complete:
+                self._drop(len(data))
+        elif in_body or self.cycle is not before:
+            # What follows the end of a body in one packet is counted from the next one on.
+            self._end_head()
+            self._end_rest()
+        else:
+            self._count_head(len(data))
+
+    def _count_head(self, size: int) -> None:
+        answering = self.cycle is not None and not self.cycle.response_complete
+        self._head_bytes += size
+        if self._head_bytes > HEAD_BYTES:
+            if answering:
+                self.transport.abort()
+            else:
                 self._refuse(b"431 Request Header Fields Too Large")
-            elif self._head is None:
-                self._head = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+        elif self._head is None and not answering:
+            self._head = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    def _end_head(self) -> None:
+        self._head_bytes = 0
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
+
+    def _drop(self, size: int) -> None:
+        """Read on what nobody wants any more, within bounds."""
+        self._rest_bytes += size
+        if self._rest is None:
+            self._rest = self.loop.call_later(REST_SECONDS, self.transport.close)
+        if self._rest_bytes > REST_BYTES:
+            self.transport.close()
+
+    def _end_rest(self) -> None:
+        self._rest_bytes = 0
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+            if self.cycle.response_complete and self.timeout_keep_alive_task is None:
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
 
     def pause_writing(self) -> None:
         super().pause_writing()  # type: ignore[misc]  # as above
@@ -55,7 +102,7 @@ class _Bounded:
             self._stalled = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._head, self._stalled):
+        for timer in (self._head, self._rest, self._stalled):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)  # type: ignore[misc]  # as above
@@ -69,14 +116,61 @@ class _Bounded:
         self.transport.close()
 
 
+class BoundedH11(_Bounded, H11Protocol):
+    """On h11, which is always there."""
+
+    @property
+    def in_body(self) -> bool:
+        """Whether a head is whole, and its body is not."""
+        # h11 is uvicorn's dependency, and not this package's own.
+        return repr(self.conn.their_state) == "SEND_BODY"
+
+
+BoundedProtocol: type[asyncio.Protocol] = BoundedH11
+
 try:
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as _Protocol
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 except ImportError:
-    from uvicorn.protocols.http.h11_impl import H11Protocol as _Protocol  # type: ignore[assignment]  # either will do
+    pass
+else:
+
+    class BoundedHttpTools(_Bounded, HttpToolsProtocol):
+        """On httptools, where it is installed."""
+
+        in_body = False
+
+        def on_headers_complete(self) -> None:
+            """A body follows, even if it is empty."""
+            self.in_body = True
+            super().on_headers_complete()
+
+        def on_message_complete(self) -> None:
+            """What follows is another head."""
+            self.in_body = False
+            super().on_message_complete()
+
+    BoundedProtocol = BoundedHttpTools
 
 
-class BoundedProtocol(_Bounded, _Protocol):
-    """On httptools where it is installed, else on h11."""
+class _BoundedHeads:
+    """Around an application: a head may come in one packet, which no protocol counts before it has read it."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and _size_of_head(scope) > HEAD_BYTES:
+            headers = [(b"content-length", b"0"), (b"connection", b"close")]
+            await send({"type": "http.response.start", "status": 431, "headers": headers})
+            await send({"type": "http.response.body"})
+        else:
+            await self._app(scope, receive, send)
+
+
+def _size_of_head(scope: Any) -> int:
+    fields = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    return fields + len(scope["raw_path"]) + len(scope["query_string"])
 
 
 class BoundedConfig(uvicorn.Config):
@@ -85,3 +179,8 @@ class BoundedConfig(uvicorn.Config):
     def __init__(self, app: Any, *, stall: float, **options: Any) -> None:
         super().__init__(app, http=BoundedProtocol, **options)
         self.stall = stall
+
+    def load(self) -> None:
+        """Load the application."""
+        super().load()
+        self.loaded_app = _BoundedHeads(self.loaded_app)

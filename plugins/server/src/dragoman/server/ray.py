@@ -85,7 +85,7 @@ def make_replica(config: str | None, folder: Path) -> Starlette:
     if path is not None and not path.exists() and (folder / path).exists():
         path = folder / path
     configuration = load(path, {"host": proxies_host()})
-    set_up_logging(prompts=configuration.server.log_prompts)
+    set_up_logging()
     return make_app(configuration)
 
 

@@ -65,9 +65,17 @@ class Record:
         return _count(prompt), _count(completion)
 
     def charged(self) -> int:
-        """Tokens to charge: the provider's count, or one for each piece of a stream that it did not count."""
+        """Tokens to charge: by the provider's count, and by pieces where it did not count to the end of a stream."""
         counted = self.tokens()
-        return self.pieces if counted is None else sum(counted)
+        prompt, completion = counted or (0, 0)
+        whole = counted is not None and self.outcome == "complete"
+        return prompt + (completion if whole else max(completion, self.pieces))
+
+
+def count_events(piece: bytes) -> int:
+    """Return how many events of a stream end in a piece, whatever its lines end with."""
+    found = piece.count(b"\n\n")
+    return found + piece.count(b"\r\n\r\n") + piece.count(b"\r\r") if b"\r" in piece else found
 
 
 def _count(value: Any) -> int:

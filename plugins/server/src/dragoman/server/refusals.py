@@ -90,7 +90,8 @@ def failed(exception: BaseException, redacted: Callable[[str], str]) -> Failure:
         status, error = 502, _error(message, "invalid_answer")
     elif isinstance(exception, openai.APIError):
         body = exception.body if isinstance(exception.body, dict) else {}
-        status, error = 502, {"message": message, **{name: body.get(name) for name in ("type", "param", "code")}}
+        error = {"message": str(exception), **{name: body.get(name) for name in ("type", "param", "code")}}
+        status, error = 502, _clean(error, redacted)
     else:
         status, error = 500, _error("the server failed; its log says why", "internal_error")
     return Failure(status, error, kind=kind)
@@ -99,14 +100,22 @@ def failed(exception: BaseException, redacted: Callable[[str], str]) -> Failure:
 def _status(exception: Any, redacted: Callable[[str], str]) -> Failure:
     """Report a failure that a provider reported with an HTTP status."""
     body = exception.body if isinstance(exception.body, dict) else {}
-    error = {"message": str(body.get("message") or exception), "type": None, "param": None, "code": None, **body}
-    error["message"] = _KEY.sub("…", redacted(str(error["message"])))
+    error = {"type": None, "param": None, "code": None, **body, "message": str(body.get("message") or exception)}
     found = exception.response.headers
     headers = {name: found[name] for name in _ACTED_UPON if name in found}
     # Retries are the provider's sender's, and have been made.
     headers["x-should-retry"] = "false"
     status = exception.status_code if exception.status_code >= _FIRST_ERROR else 502
-    return Failure(status, error, headers, type(exception).__name__, exception.request_id or "")
+    return Failure(status, _clean(error, redacted), headers, type(exception).__name__, exception.request_id or "")
+
+
+def _clean(said: Any, redacted: Callable[[str], str]) -> Any:
+    """Take keys out of whatever a provider said: some quote the one that they refuse, in any place."""
+    if isinstance(said, str):
+        return _KEY.sub("…", redacted(said))
+    if isinstance(said, dict):
+        return {name: _clean(value, redacted) for name, value in said.items()}
+    return [_clean(value, redacted) for value in said] if isinstance(said, list) else said
 
 
 def _local(exception: Any, redacted: Callable[[str], str]) -> Failure:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from dragoman.core import ConfigError
+from dragoman.core import ConfigError, load_dotenv
 from dragoman.server import settings as settings_module
 from dragoman.server.logs import log, set_up_logging
 from dragoman.server.protocols import BoundedConfig
@@ -46,15 +46,21 @@ class Source:
         """Read it. Raises `ConfigError`."""
         return settings_module.load(self.path, self.flags)
 
+    def reload(self) -> Configuration:
+        """Read it again, and `.env` before it. Raises `ConfigError`."""
+        for problem in load_dotenv():
+            log.warning(problem)
+        return self.load()
+
     def __call__(self) -> Starlette:
         """Make the application."""
         from dragoman.server.app import make_app
 
         configuration = self.load()
-        set_up_logging(prompts=configuration.server.log_prompts)
+        set_up_logging()
         if (parent := multiprocessing.parent_process()) is not None:
             threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-        return make_app(configuration, load=self.load, reload_on_hangup=True)
+        return make_app(configuration, load=self.reload, reload_on_hangup=True)
 
 
 def _end_with(parent: Any) -> None:
@@ -133,7 +139,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _announce(listener: socket.socket) -> None:
-    set_up_logging()
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
     log.info("serving", extra={"fields": {"url": url}})

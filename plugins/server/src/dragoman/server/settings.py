@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from dragoman.core import ConfigError, ConfigTable, open_config, read_config
-from dragoman.server.keys import HASH, SHORTEST, Key, hash_key
+from dragoman.server.keys import HASH, SHORTEST, Key, hash_key, no_others
 from dragoman.server.limits import Limits
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
 log = logging.getLogger("dragoman.server")
@@ -58,6 +58,8 @@ class ServerSettings:
     show_wire: bool | None = None
     #: The configuration's aliases, by which keys and limits know models too.
     aliases: Mapping[str, str] = field(default_factory=dict)
+    #: By which other names a model's provider is asked for it; the gateway knows when its providers are there.
+    also: Callable[[str], Sequence[str]] = field(default=no_others, repr=False, compare=False)
 
     @property
     def shows_wires(self) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dragoman.server.bodies import ClientGoneError, forwarded, headers_of, id_of, read_body
 from dragoman.server.logs import log, write_record
 from dragoman.server.offers import check_offered
-from dragoman.server.records import Record
+from dragoman.server.records import Record, count_events
 from dragoman.server.refusals import Failure, Refusal, draining, failed, timed_out
 from dragoman.server.requests import Asked, check_ask, options_of
 from dragoman.server.wires import wires_for
@@ -64,6 +64,8 @@ class Turn:
             await self._guarded()
         finally:
             record.over, record.ended = True, time.perf_counter()
+            if record.gone and record.call is None:
+                record.asked = self.generation.provider_of(record.model)
             gateway.open -= 1
             gateway.metrics.open.dec()
             gateway.leave(self.generation)
@@ -110,7 +112,9 @@ class Turn:
             raise Refusal(429, message, code="too_many_requests", type="requests", retry_after=1)
         content = await read_body(self._receive, self.headers, settings.max_body_bytes, settings.body_timeout)
         kind = self.headers.get("content-type", "")
-        ask = self.dialect.read(record.endpoint, record.method, content, kind)
+        # The host leaves the body of an answer to HEAD out.
+        method = "GET" if record.method == "HEAD" else record.method
+        ask = self.dialect.read(record.endpoint, method, content, kind)
         check_ask(ask, caller)
         check_offered(generation.dispatcher, ask)
         record.model = str(ask.request.get("model") or "")
@@ -154,7 +158,7 @@ class Turn:
                 if record.first_piece is None:
                     record.first_piece = time.perf_counter()
                     await self._begin(answer.status, kind.encode("latin-1"))
-                record.pieces += piece.count(b"\n\n")
+                record.pieces += count_events(piece)
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
                 limit.reschedule(loop.time() + seconds)
             if not self._began:

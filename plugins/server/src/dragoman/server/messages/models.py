@@ -48,7 +48,8 @@ def encode_models(models: Sequence[Json], query: Mapping[str, str]) -> Json:
 def _limit(given: str | None) -> int:
     if given is None:
         return _USUAL
-    if not given.isdecimal() or not 1 <= int(given) <= _MOST:
+    # Python does not read numbers of thousands of digits.
+    if not given.isdecimal() or len(given) > len(str(_MOST)) or not 1 <= int(given) <= _MOST:
         message = f"limit: send a whole number from 1 to {_MOST}"
         raise InvalidRequest(message)
     return int(given)

@@ -59,6 +59,9 @@ def decode_request(body: Json, target: Target, policy: OnUnsupported = "raise") 
 
 
 def _check(draft: Draft) -> None:
+    if not isinstance(draft.chat.get("extra_body"), dict | None):
+        msg = "extra_body: send an object"
+        raise InvalidRequest(msg)
     if not isinstance(draft.body.get("model"), str) or not draft.body["model"]:
         msg = "model: name a model, such as 'anthropic/claude-sonnet-4-5'"
         raise InvalidRequest(msg)
@@ -86,7 +89,10 @@ def _later(draft: Draft, value: Any) -> None:
 
 def _stream(draft: Draft, value: Any) -> None:
     """A stream always tells its usage in this dialect."""
-    if value is True:
+    if not isinstance(value, bool):
+        msg = "stream: send true or false"
+        raise InvalidRequest(msg)
+    if value:
         draft.chat.update(stream=True, stream_options={"include_usage": True})
 
 
@@ -123,7 +129,7 @@ def _thinking(draft: Draft, value: Any) -> None:
             level = _level(value.get("budget_tokens"))
             draft.chat["reasoning_effort"] = level
             draft.ledger.adapted["thinking"] = f'reasoning_effort "{level}"'
-    elif kind not in {"adaptive", "between_tools"}:
+    elif not isinstance(kind, str) or kind not in {"adaptive", "between_tools"}:
         msg = f"thinking: use type enabled, adaptive or disabled, not {kind!r}"
         raise InvalidRequest(msg)
 

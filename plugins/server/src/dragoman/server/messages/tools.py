@@ -65,7 +65,7 @@ def _function(draft: Draft, tool: Json, place: str) -> Json:
 def decode_choice(draft: Draft, choice: Any) -> None:
     """`tool_choice` -> `tool_choice` and `parallel_tool_calls`; without tools it says nothing."""
     kind = choice.get("type") if isinstance(choice, dict) else None
-    if kind not in {*_WORDS, "tool"}:
+    if not isinstance(kind, str) or kind not in {*_WORDS, "tool"}:
         msg = f"tool_choice: use type auto, any, tool or none, not {kind!r}"
         raise InvalidRequest(msg)
     if not draft.chat.get("tools"):
