@@ -42,16 +42,16 @@ OTHER_VARIABLES = {
 PARTS = {
     "Clients": ("client", "doors"),
     "Lists of models": ("configlists",),
-    "Configuration files": ("configfiles", "configtables"),
+    "Configuration files": ("configfiles", "configtables", "dotenv"),
     "Capabilities": ("capabilities", "capabilityfiles"),
     "Errors and warnings": ("errors",),
     "Hooks and prices": ("hookspecs", "registration", "pricing"),
     "Providers": ("provider", "compatible", "modelclients"),
     "Batch APIs": ("batches", "jobs"),
-    "For translators": ("codec", "chunks", "carry", "policy"),
+    "For translators": ("codec", "chunks", "carry", "policy", "toolchoice"),
     "Record and replay": ("tapes", "readable"),
     "For servers": ("service", "asks", "dispatch", "exchange", "mixin"),
-    "Senders": ("senders", "leanclients", "direct", "retries", "functions"),
+    "Senders": ("senders", "leanclients", "direct", "retries", "functions", "offline"),
 }
 #: How the names of a suite's checks begin: they have a table of their own.
 CHECK = "test_"
