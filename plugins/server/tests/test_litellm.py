@@ -218,7 +218,7 @@ def test_a_master_key_in_the_file_is_hashed(file: Path) -> None:
         ),
         (
             "model_list:\n- model_name: a\n  litellm_params:\n    model: openai/a\n    timeout: soon",
-            ":5: models.a[0].timeout: must be a number, not a text",
+            ":5: models.a[0].timeout: must be a number of seconds, above 0",
         ),
         ("model_list: []\nlitellm_settings:\n  num_retries: many", ":3: max_retries: must be a number, not a text"),
     ],
