@@ -85,7 +85,7 @@ def test_a_failing_status(road: Any, server: Any, provider: Provider, status: in
         (b'["odd"]', "odd"),
         (b"[1]", "HTTP 502"),
         (b'[{"error": {"message": "no such field"}}]', "no such field"),
-        (b'{"detail": [{"loc": ["body", "n"], "msg": "too big", "input": 9}]}', "- body.n: too big"),
+        (b'{"detail": [{"loc": ["body", "n"], "msg": "too big", "input": 9}]}', "body.n: too big"),
         (b'{"detail": "nope"}', "nope"),
         (b"\xff\xfe", "\ufffd"),
     ],

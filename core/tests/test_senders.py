@@ -240,7 +240,7 @@ def test_a_header_that_is_a_list_is_joined_of_all_levels(our_road: Any, server: 
     options: dict[str, Any] = {"default_headers": {"Anthropic-Beta": "sdk, both", "X-Other": "sdk"}}
     provider = Provider(name="here", base_url=server.url, api_key="k", sender=sender, **options)
     every = {"anthropic-beta": "client,both", "X-Other": "client"}
-    our_road.make(provider, default_headers=every).create(extra_headers={"ANTHROPIC-BETA": "call", "x-other": "call"})
+    our_road.make(provider, default_headers=every).create(extra_headers={"ANTHROPIC-BETA": "call", "X-Other": "call"})
     our_road.create()
     our_road.create(extra_headers={"anthropic-beta": "call"})
     assert [request.headers["anthropic-beta"] for request in server.requests] == [
