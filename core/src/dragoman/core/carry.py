@@ -68,15 +68,14 @@ def strip_peer_keys(message: Json) -> Json:
 
     It is the message itself if it has none.
     """
-    found, calls = _stripped(message), message.get("tool_calls")
-    if isinstance(calls, list):
-        stripped = [_stripped(call) if isinstance(call, dict) else call for call in calls]
-        if any(call is not sent for call, sent in zip(stripped, calls, strict=True)):
-            return {**found, "tool_calls": stripped}
-    return found
+    if "tool_calls" in message and isinstance(calls := message["tool_calls"], list) and not all(map(_is_bare, calls)):
+        message = {**message, "tool_calls": [call if _is_bare(call) else _stripped(call) for call in calls]}
+    return message if PEER_KEYS.isdisjoint(message) else _stripped(message)
+
+
+def _is_bare(call: Any) -> bool:
+    return not isinstance(call, dict) or PEER_KEYS.isdisjoint(call)
 
 
 def _stripped(holder: Json) -> Json:
-    if PEER_KEYS.isdisjoint(holder):
-        return holder
     return {key: value for key, value in holder.items() if key not in PEER_KEYS}
