@@ -111,7 +111,9 @@ def judge_anthropic(exchange: Exchange, ways: Any, replay: Any) -> list[str]:
     blocks = [block for block in recorded["content"] if block != {"type": "text", "text": ""}]
     reason = recorded.get("stop_reason")
     message = kept_message(exchange, ways[0], accumulated=reason in {"end_turn", "tool_use", "stop_sequence"})
-    sent = assistants_sent(exchange, ways, replay, message, [*results_for(message), THANKS])
+    # The model goes on from a paused answer that is last; a search in it that has no result must not be talked over.
+    following = [] if reason == "pause_turn" else [*results_for(message), THANKS]
+    sent = assistants_sent(exchange, ways, replay, message, following)
     back = [turn["content"] for turn in sent]
     if not blocks:
         return [f"an answer without content left {back}"] if back else []
