@@ -507,3 +507,18 @@ def test_a_value_the_sdk_does_not_know(road: Any, server: Any, provider: Provide
     )
     assert road.make(provider).create().choices[0].finish_reason == "melted"
     assert [chunk.choices[0].finish_reason for chunk in road.items(road.stream())] == ["melted"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ([Provider], r"instances: Provider\(…\), and not the class"),
+        (["acme"], "'acme' needs none: its models are called 'acme/…'"),
+        (Provider(base_url="http://127.0.0.1:1"), "a list of providers, not a single Provider"),
+        (Provider, "a list of providers, not a single Provider"),
+        ("acme", "a list of providers, not 'acme'"),
+    ],
+)
+def test_providers_are_instances_in_a_list(given: Any, said: str) -> None:
+    with pytest.raises(DragomanError, match=said):
+        Client(providers=given)

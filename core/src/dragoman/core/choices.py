@@ -1,12 +1,13 @@
-"""Words that a caller may choose from: what to do with unsupported parameters, and who sends."""
+"""What a caller may choose from: what to do with unsupported parameters, who sends, and which providers there are."""
 
 from __future__ import annotations
 
-from typing import get_args
+from collections.abc import Iterable
+from typing import Any, get_args
 
 from dragoman.core.errors import DragomanError
 from dragoman.core.policy import POLICIES
-from dragoman.core.provider import OnUnsupported, SenderKind
+from dragoman.core.provider import OnUnsupported, Provider, SenderKind
 
 #: The words for who sends.
 SENDERS: tuple[SenderKind, ...] = get_args(SenderKind)
@@ -28,3 +29,23 @@ def check_sender(kind: str) -> SenderKind:
             return known
     message = f"sender must be one of {', '.join(SENDERS)}, not {kind!r}"
     raise DragomanError(message)
+
+
+def check_providers(given: Any) -> tuple[Provider, ...]:
+    """Return configured providers; raises `DragomanError` for one alone, for a class, and for a name."""
+    if isinstance(given, Provider | type | str) or not isinstance(given, Iterable):
+        message = f"providers= takes a list of providers, not {_shown(given)}"
+        raise DragomanError(message)
+    providers = tuple(given)
+    for one in providers:
+        if isinstance(one, type):
+            message = f"providers= takes instances: {one.__name__}(…), and not the class"
+            raise DragomanError(message)
+        if isinstance(one, str):
+            message = f"providers= takes instances; {one!r} needs none: its models are called '{one}/…'"
+            raise DragomanError(message)
+    return providers
+
+
+def _shown(given: Any) -> str:
+    return repr(given) if isinstance(given, str) else f"a single {getattr(given, '__name__', type(given).__name__)}"

@@ -10,7 +10,7 @@ import openai
 
 from dragoman.core.arguments import given_headers, is_omitted, plain_request, plain_timeout
 from dragoman.core.asks import Ask, CallOptions
-from dragoman.core.choices import check_policy
+from dragoman.core.choices import check_policy, check_providers
 from dragoman.core.dispatch import Dispatcher, choose_tapes, make_dispatcher
 from dragoman.core.errors import ConfigError
 from dragoman.core.exchange import CHAT
@@ -80,7 +80,7 @@ class ClientMixin:
             plan = {
                 "default_provider": default_provider,
                 "default_options": {name: value for name, value in reach.items() if value is not None},
-                "providers": tuple(providers),
+                "providers": check_providers(providers),
                 "aliases": aliases,
                 "config_list": config_list,
                 "fallbacks": fallbacks,
