@@ -122,8 +122,21 @@ class BoundedH11(_Bounded, H11Protocol):
     @property
     def in_body(self) -> bool:
         """Whether a head is whole, and its body is not."""
+        return self._their_state == "SEND_BODY"
+
+    def handle_events(self) -> None:
+        """Read on behind a request that is being answered, as httptools does: else its client could leave unseen.
+
+        What comes is counted as a head, and bounded so.
+        """
+        super().handle_events()
+        if self._their_state == "DONE" and not self.transport.is_closing():
+            self.flow.resume_reading()
+
+    @property
+    def _their_state(self) -> str:
         # h11 is uvicorn's dependency, and not this package's own.
-        return repr(self.conn.their_state) == "SEND_BODY"
+        return repr(self.conn.their_state)
 
 
 BoundedProtocol: type[asyncio.Protocol] = BoundedH11
