@@ -137,7 +137,13 @@ class UsageMeter:
 
 def counts_of(usage: Any) -> tuple[int, int] | None:
     """Return the tokens of the prompt and of the completion; None: it does not say them, or not in numbers."""
-    said = [_said(usage, names) for names in (_PROMPT, _COMPLETION)] if isinstance(usage, dict) else []
+    if not isinstance(usage, dict):
+        return None
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if type(prompt) is int and type(completion) is int:
+        # What nearly all say; each call is counted.
+        return prompt, completion
+    said = [_said(usage, names) for names in (_PROMPT, _COMPLETION)]
     if all(value is None for value in said) or not all(map(_is_count, said)):
         return None
     prompt, completion = (int(value or 0) for value in said)
