@@ -20,6 +20,7 @@ import together
 from dragoman.anthropic import Anthropic
 from dragoman.core import AsyncClient, Client, async_lean_client, lean_client
 from dragoman.core.connections import Connections
+from dragoman.core.kinds import async_sender_of
 from dragoman.core.outgoing import Outgoing, Phases
 from dragoman.core.sessions import Sessions
 from dragoman.openai import OpenAI
@@ -75,7 +76,7 @@ def test_none_is_made_beside_the_callers(made: Any, sdk: Any, monkeypatch: pytes
         pytest.skip("socksio is installed")
     own = sdk.DefaultAsyncHttpxClient()
     monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:1")
-    made(name="here", api_key="k", http_client=own).async_sender()
+    assert async_sender_of(made(name="here", api_key="k", http_client=own)) is not None
     asyncio.run(own.aclose())
 
 
