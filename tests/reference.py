@@ -45,7 +45,7 @@ PARTS = {
     "Configuration files": ("configfiles", "configtables", "dotenv"),
     "Capabilities": ("capabilities", "capabilityfiles"),
     "Errors and warnings": ("errors",),
-    "Hooks and prices": ("hookspecs", "registration", "pricing"),
+    "Hooks and prices": ("hookspecs", "registration", "pricing", "usage"),
     "Providers": ("provider", "compatible", "modelclients"),
     "Batch APIs": ("batches", "jobs"),
     "For translators": ("codec", "chunks", "carry", "policy", "toolchoice"),

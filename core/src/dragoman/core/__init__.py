@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dragoman.core.carry import pack, strip_peer_keys, unpack
     from dragoman.core.chunks import Chunks
     from dragoman.core.client import AsyncClient, Client
-    from dragoman.core.codec import decode_json
+    from dragoman.core.codec import decode_json, encode_lenient
     from dragoman.core.compatible import HOSTED_ONLY, CompatibleProvider
     from dragoman.core.configfiles import ConfigFile, load_config, open_config, read_config
     from dragoman.core.configlists import (
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from dragoman.core.service import AsyncAnswer, AsyncService, failure, make_ask, read_ask
     from dragoman.core.tapes import Recorder, Replayer, show_wire
     from dragoman.core.toolchoice import allowed_tools, tool_name
+    from dragoman.core.usage import count_in, counts_of
 
 _HOME = {
     "asks": ("AnswerWriter", "Ask", "CallOptions"),
@@ -85,7 +86,7 @@ _HOME = {
     "carry": ("pack", "strip_peer_keys", "unpack"),
     "chunks": ("Chunks",),
     "client": ("AsyncClient", "Client"),
-    "codec": ("decode_json",),
+    "codec": ("decode_json", "encode_lenient"),
     "compatible": ("HOSTED_ONLY", "CompatibleProvider"),
     "configfiles": ("ConfigFile", "load_config", "open_config", "read_config"),
     "configlists": (
@@ -142,6 +143,7 @@ _HOME = {
     "service": ("AsyncAnswer", "AsyncService", "failure", "make_ask", "read_ask"),
     "tapes": ("Recorder", "Replayer", "show_wire"),
     "toolchoice": ("allowed_tools", "tool_name"),
+    "usage": ("count_in", "counts_of"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -209,8 +211,11 @@ __all__ = [
     "config_list_from_dotenv",
     "config_list_from_json",
     "config_list_from_models",
+    "count_in",
+    "counts_of",
     "decode_json",
     "diff_json",
+    "encode_lenient",
     "failure",
     "filter_config",
     "function_sender",

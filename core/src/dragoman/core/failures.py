@@ -69,18 +69,19 @@ def _tell(exception: Exception) -> str:
 
 def unreadable(call: Call, how: str, reply: Reply | AsyncReply, body: object) -> Exception:
     """Report an answer with a good status that is not one."""
-    message = f"{call.provider} answered {how}; is the base URL right?"
-    response = reply.response
-    if response is None:
-        response = errors.made_response(reply.status, reply.headers, reply.content, call.endpoint)
-    return errors.invalid_reply(message, response=response, body=body, path=call.endpoint)
+    return _invalid(call, f"answered {how}; is the base URL right?", reply, body)
 
 
 def not_streamed(call: Call, reply: Reply | AsyncReply, body: Json) -> Exception:
     """Report a whole answer where a stream was asked for; it stands in the exception's `body`."""
-    message = f"{call.provider} answered whole where a stream was asked for: ask it without stream"
-    response = reply.response or errors.made_response(reply.status, reply.headers, b"", call.endpoint)
-    return errors.invalid_reply(message, response=response, body=body, path=call.endpoint)
+    return _invalid(call, "answered whole where a stream was asked for: ask it without stream", reply, body)
+
+
+def _invalid(call: Call, said: str, reply: Reply | AsyncReply, body: object) -> Exception:
+    response = reply.response
+    if response is None:
+        response = errors.made_response(reply.status, reply.headers, reply.content, call.endpoint)
+    return errors.invalid_reply(f"{call.provider} {said}", response=response, body=body, path=call.endpoint)
 
 
 def no_endpoint(call: Call, offered: frozenset[str]) -> Exception:

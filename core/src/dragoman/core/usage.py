@@ -143,15 +143,20 @@ def counts_of(usage: Any) -> tuple[int, int] | None:
     if type(prompt) is int and type(completion) is int:
         # What nearly all say; each call is counted.
         return prompt, completion
-    said = [_said(usage, names) for names in (_PROMPT, _COMPLETION)]
-    if all(value is None for value in said) or not all(map(_is_count, said)):
+    try:
+        prompt, completion = count_in(usage, *_PROMPT), count_in(usage, *_COMPLETION)
+    except ValueError:
         return None
-    prompt, completion = (int(value or 0) for value in said)
-    return prompt, completion
+    return None if prompt is None and completion is None else (prompt or 0, completion or 0)
 
 
-def _said(usage: Json, names: tuple[str, ...]) -> Any:
-    return next((usage[name] for name in names if name in usage), None)
+def count_in(usage: Any, *names: str) -> int | None:
+    """Return a count by the first of its names that is there; None: it is not said. Raises ValueError for no number."""
+    value = next((usage[name] for name in names if name in usage), None) if isinstance(usage, dict) else None
+    if not _is_count(value):
+        message = f"{names[0]} is no number"
+        raise ValueError(message)
+    return None if value is None else int(value)
 
 
 def _is_count(value: Any) -> bool:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dragoman.batch.lines import dump
 from dragoman.batch.records import Result
-from dragoman.core import retry_wait
+from dragoman.core import encode_lenient, retry_wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +73,7 @@ def _refused(exception: Any, result: Result, redacted: Callable[[str], str]) -> 
     result.status = exception.status_code
     result.request_id = exception.request_id or ""
     result.error = error
-    result.content = dump({"error": error})
+    result.content = encode_lenient({"error": error})
     result.retriable = wait is not None
     result.retry_after = None if wait == _UNSAID else wait
     return result

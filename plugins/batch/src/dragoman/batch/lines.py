@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from dragoman.batch.records import CHAT_URL, URLS, BadLine, Request, Result
+from dragoman.core import encode_lenient
 
 if TYPE_CHECKING:
     from dragoman.core import Json
@@ -25,7 +26,6 @@ _NEEDS: dict[str, tuple[str, tuple[type, ...]]] = {
     "/v1/responses": ("input", (list, str)),
 }
 _decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
 
 
 class _RefusedError(Exception):
@@ -137,14 +137,14 @@ def _kind(value: Any) -> str:
 
 def output_line(result: Result) -> bytes:
     """Write an answer, or what went wrong with a request, as OpenAI's output and error files do; with its newline."""
-    head = b'{"id":"batch_req_%b","custom_id":%b' % (secrets.token_hex(12).encode(), dump(result.custom_id))
+    head = b'{"id":"batch_req_%b","custom_id":%b' % (secrets.token_hex(12).encode(), encode_lenient(result.custom_id))
     if result.content and result.status:
-        request_id = dump(result.request_id)
+        request_id = encode_lenient(result.request_id)
         response = b'{"status_code":%d,"request_id":%b,"body":%b}' % (result.status, request_id, result.content)
         where = b"" if result.ok else b',"line":%d' % result.line
         return b'%b,"response":%b,"error":null%b}\n' % (head, response, where)
     error = {"code": "unknown", "message": "", **(result.error or {}), "line": result.line}
-    return b'%b,"response":null,"error":%b}\n' % (head, dump({key: error[key] for key in sorted(error)}))
+    return b'%b,"response":null,"error":%b}\n' % (head, encode_lenient({key: error[key] for key in sorted(error)}))
 
 
 def refusal_of(bad: BadLine) -> Result:
@@ -158,13 +158,4 @@ def bad_line(bad: BadLine) -> bytes:
     """Write a line that could not be asked into the error file; with its newline."""
     error = {"code": bad.code, "line": bad.line, "message": f"line {bad.line} {bad.reason}"}
     custom_id = bad.custom_id or None
-    return dump({"id": None, "custom_id": custom_id, "response": None, "error": error}) + b"\n"
-
-
-def dump(value: Any) -> bytes:
-    """Write JSON of whatever providers sent: half a character is escaped, and what is no finite number is null."""
-    try:
-        return _encode(value)
-    except (OverflowError, UnicodeEncodeError, msgspec.EncodeError):
-        finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
-        return json.dumps(finite, separators=(",", ":")).encode()
+    return encode_lenient({"id": None, "custom_id": custom_id, "response": None, "error": error}) + b"\n"

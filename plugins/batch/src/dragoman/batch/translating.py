@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from dragoman.batch.answering import one_line
 from dragoman.batch.counts import counted
 from dragoman.batch.failures import failed
-from dragoman.batch.lines import dump
 from dragoman.batch.records import Result
-from dragoman.core import DragomanError, InvalidRequest, batches_of, make_ask, make_dispatcher
+from dragoman.core import DragomanError, InvalidRequest, batches_of, encode_lenient, make_ask, make_dispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -111,7 +110,7 @@ class Translator:
 
     def _result(self, request: Request, exchange: Exchange, body: Any) -> Result:
         call = exchange.call
-        content = exchange.raw if exchange.raw is not None else dump(body)
+        content = exchange.raw if exchange.raw is not None else encode_lenient(body)
         return Result(
             custom_id=request.custom_id,
             line=request.line,
